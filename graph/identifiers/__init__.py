@@ -1,0 +1,1 @@
+"""Codes that others issue: credit codes, patent numbers, IPC, districts, industries, fields, maturity."""

@@ -1,0 +1,213 @@
+"""Plans the import of files against the store, and commits the plan as one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from graph.intake.consistency import key_of, warn_of_choices, with_ends, without_repeats
+from graph.intake.duplicates import Incoming, duplicate_warnings
+from graph.intake.mapping import HeaderMapping
+from graph.intake.readers import read_tables
+from graph.intake.rows import read_row, row_id
+from graph.intake.tables import Table
+from graph.intake.targets import RELATION
+from graph.intake.work import Found, Work, distinct, map_tables, rows_of
+from graph.kinds import Node
+from graph.problems import Problem, Refused
+from graph.relations import Edge
+from graph.store.changes import Applied, EdgeKey, NodeKey, PutEdge, PutNode
+from graph.store.snapshot import Snapshot
+from graph.store.store import Store
+
+Source = str | Path | Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Rows by outcome; ``refused`` have an error, ``skipped`` hold no record (totals, examples)."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTable:
+    """A table, what its columns were taken for (``None``: it was left aside), and its problems by row."""
+
+    table: Table
+    mapping: HeaderMapping | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """What a commit did; ``applied`` is ``None`` when errors kept everything out."""
+
+    applied: Applied | None
+    counts: Counts
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """What an import would do: how headers were read, what is wrong, what would change.
+
+    ``problems`` are all problems in file order. ``changes`` hold new and changed records only, nodes
+    before edges; rows with an error are not among them.
+    """
+
+    tables: tuple[PlannedTable, ...]
+    problems: tuple[Problem, ...]
+    changes: tuple[PutNode | PutEdge, ...]
+    counts: Counts
+    revision: int
+    at: datetime
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that stand in the way."""
+        return tuple(p for p in self.problems if p.severity == "error")
+
+    def commit(self, store: Store, *, actor: str, reason: str, partial: bool = False) -> ImportResult:
+        """Puts the changes into the store as one transaction; with any error nothing, unless ``partial``.
+
+        ``partial`` takes the rows without errors. Raises ``Refused`` (``plan_stale``) when a record of the
+        plan was changed by somebody since it was made, and whatever ``Store.apply`` refuses.
+        """
+        if self.errors and not partial:
+            return ImportResult(applied=None, counts=self.counts, errors=len(self.errors))
+        ours = {_change_key(change) for change in self.changes}
+        if any(touched.key in ours for touched in store.changes_since(self.revision)):
+            message = "核对期间，库里的同一条记录已被别人改动，没有写入任何内容。"
+            raise Refused("plan_stale", message, "请重新导入一次。")
+        applied = store.apply(self.changes, actor=actor, at=self.at, reason=reason)
+        return ImportResult(applied=applied, counts=self.counts, errors=len(self.errors))
+
+
+def plan_import(
+    sources: Source | Sequence[Source],
+    *,
+    store: Store,
+    at: datetime,
+    kind: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> ImportPlan:
+    """The plan of importing files (or tables already read) as one transaction; the store is only read.
+
+    ``kind`` is a node kind or ``relation``; without it each table's kind is guessed. ``overrides`` map a
+    header of the file to a column (label, alias or attribute). Relations are planned after all nodes, so
+    they may point to nodes of the same import. A column that the file does not have leaves an existing
+    record's values as they are; a blank cell under a present header clears the value. Raises ``Refused``
+    for a file that cannot be read.
+    """
+    overrides = overrides or {}
+    several = [sources] if isinstance(sources, (str, Path, Table)) else list(sources)
+    tables: list[Table] = []
+    for source in several:
+        tables += [source] if isinstance(source, Table) else read_tables(Path(source), overrides)
+    works = [Work(table) for table in distinct(tables)]
+    general = map_tables(works, kind, overrides)
+    with store.snapshot() as now:
+        nodes = [f for w in works if w.mapping and w.mapping.kind != RELATION for f in _read_nodes(w, now)]
+        nodes = without_repeats(nodes)
+        edges = [f for w in works if w.mapping and w.mapping.kind == RELATION for f in _read_edges(w)]
+        edges = _with_stored(without_repeats(with_ends(edges, nodes, now)), now)
+        _warn_of_duplicates(nodes, now)
+        revision = now.revision
+    found = nodes + edges
+    return ImportPlan(
+        tables=tuple(PlannedTable(table=w.table, mapping=w.mapping, problems=_sorted(w)) for w in works),
+        problems=(*general, *(p for w in works for p in _sorted(w))),
+        changes=tuple(_change(f.record) for f in found if f.record != f.stored),
+        counts=Counts(
+            new=sum(f.stored is None for f in found),
+            changed=sum(f.stored is not None and f.record != f.stored for f in found),
+            unchanged=sum(f.record == f.stored for f in found),
+            refused=sum(len(w.refused) for w in works),
+            skipped=sum(w.skipped for w in works),
+        ),
+        revision=revision,
+        at=at,
+    )
+
+
+def _read_nodes(work: Work, now: Snapshot) -> list[Found]:
+    mapping = work.mapping
+    if mapping is None:
+        return []
+    ids = [(row, row_id(row, mapping)) for row in rows_of(work, mapping)]
+    stored = now.get_many(mapping.kind, [id for _, id in ids if id])
+    found = []
+    for row, id in ids:
+        reading = read_row(row, work.table, mapping, stored.get(id))
+        work.add(reading.problems)
+        if reading.record is not None:
+            found.append(Found(work, row.number, reading.record, stored.get(id)))
+    warn_of_choices(work, found)
+    if found and "id" not in mapping.attributes:
+        example = getattr(found[0].record, "id", "")
+        work.add(
+            [
+                Problem(
+                    code="id_derived",
+                    message=f"没有“编号”列，编号由名称和单位算出，例如 {example}；改了名称就会成为另一条记录",
+                    remedy="建议在表里加一列“编号”",
+                    severity="warning",
+                    sheet=work.table.sheet,
+                )
+            ]
+        )
+    return found
+
+
+def _read_edges(work: Work) -> list[Found]:
+    if work.mapping is None:
+        return []
+    found = []
+    for row in rows_of(work, work.mapping):
+        reading = read_row(row, work.table, work.mapping)
+        work.add(reading.problems)
+        if reading.record is not None:
+            found.append(Found(work, row.number, reading.record, None))
+    return found
+
+
+def _with_stored(edges: list[Found], now: Snapshot) -> list[Found]:
+    stored = now.edges_by_key([f.record.key for f in edges if isinstance(f.record, Edge)])
+    result = []
+    for found in edges:
+        assert isinstance(found.record, Edge)  # noqa: S101  (they come from ``_read_edges``)
+        before, record = stored.get(found.record.key), found.record
+        mapping = found.work.mapping
+        if before and mapping and "note" not in mapping.attributes:
+            record = before
+        result.append(replace(found, record=record, stored=before))
+    return result
+
+
+def _warn_of_duplicates(nodes: list[Found], now: Snapshot) -> None:
+    changed = [f for f in nodes if f.record != f.stored]
+    if not changed:
+        return
+    works = {f.work.table.sheet: f.work for f in changed}
+    kinds = {f.record.kind for f in changed if isinstance(f.record, Node)} | {"enterprise", "institution"}
+    known = (node for kind in sorted(kinds) for node in now.nodes(kind))
+    incoming = [Incoming(f.record, f.work.table.sheet, f.row) for f in changed if isinstance(f.record, Node)]
+    for warning in duplicate_warnings(incoming, known):
+        works[warning.sheet if warning.row else changed[0].work.table.sheet].add([warning])
+
+
+def _change(record: Node | Edge) -> PutNode | PutEdge:
+    return PutEdge(edge=record) if isinstance(record, Edge) else PutNode(node=record)
+
+
+def _change_key(change: PutNode | PutEdge) -> NodeKey | EdgeKey:
+    return key_of(change.edge if isinstance(change, PutEdge) else change.node)
+
+
+def _sorted(work: Work) -> tuple[Problem, ...]:
+    return tuple(sorted(work.problems, key=lambda p: p.row or 0))

@@ -1,0 +1,275 @@
+"""A batch of changes: what it comes to as a whole, and writing just that."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from graph.kinds import KINDS
+from graph.problems import Refused
+from graph.relations import RELATIONS
+from graph.store.changes import (
+    Applied,
+    Change,
+    EdgeKey,
+    NodeKey,
+    PutEdge,
+    PutNode,
+    RemoveEdge,
+    RemoveNode,
+)
+from graph.store.history import Ledger, head
+from graph.store.records import digest, edge_text, node_text
+from graph.store.snapshot import at_sources, at_targets, by_kind, chunks, edge_notes
+from graph.store.tables import EDGES, NODES
+
+# Dangling edges named in one refusal.
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    """A node as it will be stored."""
+
+    title: str
+    visibility: str
+    text: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """The last word of a batch on each record, and when a node was last removed (positions in the batch)."""
+
+    nodes: dict[NodeKey, _Record | None] = field(default_factory=dict)
+    edges: dict[EdgeKey, tuple[int, str | None]] = field(default_factory=dict)
+    removals: dict[NodeKey, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What has to be written: keys in writing order, with the state before where it is small."""
+
+    new_nodes: list[NodeKey] = field(default_factory=list)
+    changed_nodes: list[NodeKey] = field(default_factory=list)
+    removed_nodes: list[NodeKey] = field(default_factory=list)
+    new_edges: list[tuple[EdgeKey, str]] = field(default_factory=list)
+    changed_edges: list[tuple[EdgeKey, str, str]] = field(default_factory=list)
+    removed_edges: list[tuple[EdgeKey, str]] = field(default_factory=list)
+    unchanged: int = 0
+
+    def applied(self, revision: int) -> Applied:
+        return Applied(
+            revision=revision,
+            added=len(self.new_nodes) + len(self.new_edges),
+            changed=len(self.changed_nodes) + len(self.changed_edges),
+            unchanged=self.unchanged,
+            removed=len(self.removed_nodes) + len(self.removed_edges),
+        )
+
+
+def gather(changes: Iterable[Change]) -> Batch:
+    """What the changes come to one after the other. Memory: the text of every node in the batch."""
+    batch = Batch()
+    for position, change in enumerate(changes):
+        match change:
+            case PutNode(node=node):
+                batch.nodes[node.kind, node.id] = _Record(
+                    title=node.title, visibility=node.visibility, text=node_text(node)
+                )
+            case RemoveNode(kind=kind, id=id):
+                batch.nodes[kind, id] = None
+                batch.removals[kind, id] = position
+            case PutEdge(edge=edge):
+                batch.edges[edge.key] = (position, edge.note)
+            case RemoveEdge(key=key):
+                batch.edges[key] = (position, None)
+    return batch
+
+
+def write(connection: Connection, batch: Batch, *, actor: str, at: str, reason: str) -> Applied:
+    """Write a batch inside the caller's transaction, as one revision.
+
+    What is written, and kept in the history, is the difference between before the batch and after it.
+    Raises ``Refused`` (``relation_dangling``) when an edge would lack an end.
+    """
+    plan = _Plan()
+    _plan_nodes(connection, batch, plan)
+    _plan_edges(connection, batch, plan)
+    _refuse_dangling(connection, batch, plan)
+    last = head(connection)
+    totals = plan.applied(last.revision)
+    if not totals.added + totals.changed + totals.removed:
+        return totals
+    ledger = Ledger(connection, after=last, at=at, actor=actor, reason=reason)
+    _write_removals(connection, plan, ledger)
+    _write_nodes(connection, plan, batch, ledger)
+    _write_edges(connection, plan, ledger)
+    ledger.flush()
+    return plan.applied(ledger.revision)
+
+
+def _plan_nodes(connection: Connection, batch: Batch, plan: _Plan) -> None:
+    stored: dict[NodeKey, str] = {}
+    for kind, ids in by_kind(batch.nodes):
+        query = select(NODES.c.id, NODES.c.digest).where(NODES.c.kind == kind, NODES.c.id.in_(ids))
+        stored.update(((kind, row.id), row.digest) for row in connection.execute(query))
+    for key, record in batch.nodes.items():
+        if key not in stored:
+            if record is None:
+                plan.unchanged += 1
+            else:
+                plan.new_nodes.append(key)
+        elif record is None:
+            plan.removed_nodes.append(key)
+        elif stored[key] != digest(record.text):
+            plan.changed_nodes.append(key)
+        else:
+            plan.unchanged += 1
+
+
+def _plan_edges(connection: Connection, batch: Batch, plan: _Plan) -> None:
+    stored = edge_notes(connection, batch.edges)
+    for query in (*at_sources(batch.removals), *at_targets(batch.removals)):
+        for source_kind, source_id, relation, target_kind, target_id, note, _ in connection.execute(query):
+            stored[source_kind, source_id, relation, target_kind, target_id] = note
+    for key, (position, asked) in batch.edges.items():
+        note = None if position < _removed_at(batch, key) else asked
+        before = stored.pop(key, None)
+        if note == before:
+            plan.unchanged += 1
+        elif before is None and note is not None:
+            plan.new_edges.append((key, note))
+        elif before is not None and note is None:
+            plan.removed_edges.append((key, before))
+        elif before is not None and note is not None:
+            plan.changed_edges.append((key, before, note))
+    # What is left was not named: edges of removed nodes.
+    plan.removed_edges += sorted(stored.items())
+
+
+def _removed_at(batch: Batch, key: EdgeKey) -> int:
+    """The last position at which one of the edge's ends was removed, -1 if none was."""
+    ends = ((key[0], key[1]), (key[3], key[4]))
+    return max(batch.removals.get(end, -1) for end in ends)
+
+
+def _refuse_dangling(connection: Connection, batch: Batch, plan: _Plan) -> None:
+    # Edges that only change their note are checked too: an end may have been removed before them.
+    keys = [key for key, _ in plan.new_edges] + [key for key, _, _ in plan.changed_edges]
+    keys += [k for k, (p, note) in batch.edges.items() if note is not None and p > _removed_at(batch, k) >= 0]
+    ends = {end for key in keys for end in ((key[0], key[1]), (key[3], key[4]))}
+    missing = {end for end in ends if end in batch.nodes and batch.nodes[end] is None}
+    unnamed = ends - batch.nodes.keys()
+    for kind, ids in by_kind(unnamed):
+        query = select(NODES.c.id).where(NODES.c.kind == kind, NODES.c.id.in_(ids))
+        missing |= {(kind, i) for i in ids} - {(kind, row.id) for row in connection.execute(query)}
+    if not missing:
+        return
+    lost = sorted({k for k in keys if (k[0], k[1]) in missing or (k[3], k[4]) in missing})
+    named = "；".join(_dangling_words(key, missing) for key in lost[:_NAMED])
+    more = f" 等 {len(lost)} 条" if len(lost) > _NAMED else ""
+    raise Refused(
+        "relation_dangling",
+        f"关系的一端不存在：{named}{more}。",
+        "请先导入缺少的记录，或改正关系里的编号；本次没有写入任何内容。",
+    )
+
+
+def _dangling_words(key: EdgeKey, missing: set[NodeKey]) -> str:
+    words = []
+    for kind, id in ((key[0], key[1]), (key[3], key[4])):
+        label = KINDS[kind].label if kind in KINDS else kind
+        words.append(f"{label} {id}" + ("（不存在）" if (kind, id) in missing else ""))
+    label = RELATIONS[key[2]].label if key[2] in RELATIONS else key[2]
+    return f"{words[0]} —{label}→ {words[1]}"
+
+
+def _write_removals(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
+    for key, before in plan.removed_edges:
+        ledger.add("remove_edge", key, edge_text(key, before), None)
+    _run(connection, delete(EDGES).where(_is_edge()), [_edge_key(key) for key, _ in plan.removed_edges])
+    for some, texts in _stored_texts(connection, plan.removed_nodes):
+        for node in some:
+            ledger.add("remove_node", node, texts[node], None)
+        _run(connection, delete(NODES).where(_is_node()), [_node_key(node) for node in some])
+
+
+def _write_nodes(connection: Connection, plan: _Plan, batch: Batch, ledger: Ledger) -> None:
+    for some in chunks(plan.new_nodes):
+        rows = []
+        for kind, id in some:
+            columns = _columns(batch.nodes[kind, id], ledger.revision)
+            ledger.add("put_node", (kind, id), None, columns["attributes"])
+            rows.append({"kind": kind, "id": id, **columns})
+        _run(connection, insert(NODES), rows)
+    for some, texts in _stored_texts(connection, plan.changed_nodes):
+        rows = []
+        for key in some:
+            columns = _columns(batch.nodes[key], ledger.revision)
+            ledger.add("put_node", key, texts[key], columns["attributes"])
+            rows.append({**_node_key(key), **columns})
+        _run(connection, update(NODES).where(_is_node()), rows)
+
+
+def _write_edges(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
+    rows = []
+    for key, note in plan.new_edges:
+        ledger.add("put_edge", key, None, edge_text(key, note))
+        names = (column.name for column in EDGES.primary_key.columns)
+        rows.append({**dict(zip(names, key, strict=True)), "note": note, "revision": ledger.revision})
+    _run(connection, insert(EDGES), rows)
+    rows = []
+    for key, before, note in plan.changed_edges:
+        ledger.add("put_edge", key, edge_text(key, before), edge_text(key, note))
+        rows.append({**_edge_key(key), "note": note, "revision": ledger.revision})
+    _run(connection, update(EDGES).where(_is_edge()), rows)
+
+
+def _stored_texts(
+    connection: Connection, keys: list[NodeKey]
+) -> Iterator[tuple[list[NodeKey], dict[NodeKey, str]]]:
+    """The keys in lists, each with the stored texts of its nodes."""
+    for some in chunks(keys):
+        texts: dict[NodeKey, str] = {}
+        for kind, ids in by_kind(some):
+            query = select(NODES.c.id, NODES.c.attributes).where(NODES.c.kind == kind, NODES.c.id.in_(ids))
+            texts.update(((kind, row.id), row.attributes) for row in connection.execute(query))
+        yield some, texts
+
+
+def _columns(record: _Record | None, revision: int) -> dict[str, Any]:
+    if record is None:
+        raise AssertionError("a removed node is not written")
+    return {
+        "title": record.title,
+        "attributes": record.text,
+        "visibility": record.visibility,
+        "digest": digest(record.text),
+        "revision": revision,
+    }
+
+
+def _run(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    for some in chunks(rows, 5000):
+        connection.execute(statement, some)
+
+
+def _is_node() -> Any:
+    return (NODES.c.kind == bindparam("key_0")) & (NODES.c.id == bindparam("key_1"))
+
+
+def _node_key(key: NodeKey) -> dict[str, str]:
+    return {f"key_{i}": part for i, part in enumerate(key)}
+
+
+def _is_edge() -> Any:
+    matched = (column == bindparam(f"key_{i}") for i, column in enumerate(EDGES.primary_key.columns))
+    first, *rest = matched
+    for each in rest:
+        first &= each
+    return first
+
+
+def _edge_key(key: EdgeKey) -> dict[str, str]:
+    return {f"key_{i}": part for i, part in enumerate(key)}

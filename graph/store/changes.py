@@ -1,0 +1,67 @@
+"""What can be asked of the store, what it answers, and how records are addressed."""
+
+from dataclasses import dataclass
+
+from graph.kinds import Node
+from graph.relations import Edge
+
+# (kind, id)
+NodeKey = tuple[str, str]
+# (source kind, source id, relation, target kind, target id)
+EdgeKey = tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutNode:
+    """Add the node, or replace the one of the same kind and id as a whole."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNode:
+    """Remove the node and every edge at it; no such node is no change."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutEdge:
+    """Add the edge, or replace the note of the one with the same ends and relation."""
+
+    edge: Edge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveEdge:
+    """Remove the edge of this key; no such edge is no change."""
+
+    key: EdgeKey
+
+
+Change = PutNode | RemoveNode | PutEdge | RemoveEdge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a batch came to: the store's revision after it, and records (nodes and edges) by outcome.
+
+    ``removed`` counts edges that went with their node; ``unchanged`` counts records that the batch
+    named and left as they were. A batch without effect leaves the revision as it was.
+    """
+
+    revision: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """The latest change of one record: ``key`` has two parts for a node and five for an edge."""
+
+    key: NodeKey | EdgeKey
+    revision: int
+    removed: bool

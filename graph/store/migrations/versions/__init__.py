@@ -1,0 +1,1 @@
+"""One module per step, named for the version it leads to."""

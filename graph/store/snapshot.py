@@ -1,0 +1,151 @@
+"""Reading the store as it was at one moment."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, func, or_, select
+
+from graph.kinds import KINDS, Node
+from graph.relations import Edge
+from graph.store.changes import EdgeKey, NodeKey, Touched
+from graph.store.history import Entry, Head, entries_of, head, touched_since
+from graph.store.records import edge_from, key_from, node_from
+from graph.store.tables import EDGES, NODES
+from graph.values import clean_cell
+
+# Keys per look-up: below every database's limit of bound values, and few enough to plan quickly.
+CHUNK = 500
+
+Item = TypeVar("Item")
+
+
+def chunks(items: Iterable[Item], size: int = CHUNK) -> Iterator[list[Item]]:
+    """The items in lists of at most ``size``."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+class Snapshot:
+    """All reads of the store; those of one snapshot see one and the same revision."""
+
+    def __init__(self, connection: Connection, store_id: str) -> None:
+        # Reading the head first is what pins the moment: SQLite and PostgreSQL both take their snapshot
+        # at a transaction's first read.
+        self._connection = connection
+        self.store_id = store_id
+        self.head: Head = head(connection)
+        self.revision: int = self.head.revision
+
+    def get(self, kind: str, id: str) -> Node | None:
+        """The node, or None."""
+        return self.get_many(kind, [id]).get(id)
+
+    def get_many(self, kind: str, ids: Iterable[str]) -> dict[str, Node]:
+        """Those of the nodes that exist, by id, in the order asked for."""
+        # An id that its own rule would have cleaned is in no store; drivers choke on some of them.
+        wanted = [i for i in dict.fromkeys(ids) if clean_cell(i) == i]
+        found: dict[str, Node] = {}
+        for some in chunks(wanted):
+            query = select(NODES.c.id, NODES.c.attributes).where(NODES.c.kind == kind, NODES.c.id.in_(some))
+            for row in self._connection.execute(query):
+                found[row.id] = node_from(kind, row.attributes)
+        return {i: found[i] for i in wanted if i in found}
+
+    def nodes(self, kind: str | None = None) -> Iterator[Node]:
+        """All nodes, or those of a kind, ordered by kind and id; read from the database as they are used."""
+        query = select(NODES.c.kind, NODES.c.attributes).order_by(NODES.c.kind, NODES.c.id)
+        if kind is not None:
+            query = query.where(NODES.c.kind == kind)
+        for row in self._connection.execute(query.execution_options(yield_per=CHUNK)):
+            yield node_from(row.kind, row.attributes)
+
+    def edges(self, relation: str | None = None) -> Iterator[Edge]:
+        """All edges, or those of a relation, ordered by key; read from the database as they are used."""
+        query = select(EDGES).order_by(*EDGES.primary_key.columns)
+        if relation is not None:
+            query = query.where(EDGES.c.relation == relation)
+        for row in self._connection.execute(query.execution_options(yield_per=CHUNK)):
+            yield _edge(row)
+
+    def edges_of(self, kind: str, id: str) -> list[Edge]:
+        """The edges that start or end at the node, ordered by key."""
+        if clean_cell(id) != id:
+            return []
+        at = or_(
+            (EDGES.c.source_kind == kind) & (EDGES.c.source_id == id),
+            (EDGES.c.target_kind == kind) & (EDGES.c.target_id == id),
+        )
+        query = select(EDGES).where(at).order_by(*EDGES.primary_key.columns)
+        return [_edge(row) for row in self._connection.execute(query)]
+
+    def edges_by_key(self, keys: Iterable[EdgeKey]) -> dict[EdgeKey, Edge]:
+        """Those of the edges that exist, by key, in the order asked for."""
+        wanted = list(dict.fromkeys(keys))
+        notes = edge_notes(self._connection, wanted)
+        return {key: edge_from(key, notes[key]) for key in wanted if key in notes}
+
+    def counts(self) -> dict[str, int]:
+        """How many nodes of every kind (0 included), and under ``edge`` how many edges."""
+        query = select(NODES.c.kind, func.count()).group_by(NODES.c.kind).order_by(NODES.c.kind)
+        found: dict[str, int] = dict.fromkeys(KINDS, 0)
+        found.update((kind, count) for kind, count in self._connection.execute(query))
+        found["edge"] = self._connection.execute(select(func.count()).select_from(EDGES)).scalar_one()
+        return found
+
+    def changes_since(self, revision: int) -> list[Touched]:
+        """The latest change of every record changed after the revision, in the order they were made."""
+        return [
+            Touched(key=key_from(subject), revision=at, removed=action.startswith("remove"))
+            for subject, action, at in touched_since(self._connection, revision)
+        ]
+
+    def history_of(self, kind: str, id: str) -> list[Entry]:
+        """The changes of a node, oldest first, also of one that was removed."""
+        return entries_of(self._connection, (kind, id))
+
+    def history_of_edge(self, key: EdgeKey) -> list[Entry]:
+        """The changes of an edge, oldest first, also of one that was removed."""
+        return entries_of(self._connection, key)
+
+
+def edge_notes(connection: Connection, keys: Iterable[EdgeKey]) -> dict[EdgeKey, str]:
+    """The notes of those of the edges that exist."""
+    wanted = set(keys)
+    found = {}
+    for query in at_sources({(key[0], key[1]) for key in wanted}):
+        for row in connection.execute(query):
+            if (key := _key(row)) in wanted:
+                found[key] = row.note
+    return found
+
+
+def at_sources(nodes: Iterable[NodeKey]) -> Iterator[Select[Any]]:
+    """Queries that together give every edge that starts at one of the nodes."""
+    for kind, ids in by_kind(nodes):
+        yield select(EDGES).where(EDGES.c.source_kind == kind, EDGES.c.source_id.in_(ids))
+
+
+def at_targets(nodes: Iterable[NodeKey]) -> Iterator[Select[Any]]:
+    """Queries that together give every edge that ends at one of the nodes."""
+    for kind, ids in by_kind(nodes):
+        yield select(EDGES).where(EDGES.c.target_kind == kind, EDGES.c.target_id.in_(ids))
+
+
+def by_kind(nodes: Iterable[NodeKey]) -> Iterator[tuple[str, list[str]]]:
+    """The ids of each kind, in order, in lists of at most ``CHUNK``."""
+    ids: dict[str, list[str]] = {}
+    for kind, id in sorted(nodes):
+        ids.setdefault(kind, []).append(id)
+    for kind, several in ids.items():
+        for some in chunks(several):
+            yield kind, some
+
+
+def _edge(row: Any) -> Edge:
+    return edge_from(_key(row), row.note)
+
+
+def _key(row: Any) -> EdgeKey:
+    return (row.source_kind, row.source_id, row.relation, row.target_kind, row.target_id)
