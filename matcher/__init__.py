@@ -1,0 +1,1 @@
+"""What fits what: candidates, features, scores, levels and reasons."""

@@ -1,0 +1,138 @@
+"""One home, opened: store, corpus, network and ranker together, always caught up before an answer."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from embeddings.encoder import Encoder, open_encoder
+from embeddings.refusal import IndexRefused
+from embeddings.segmentation import Segmenter
+from embeddings.vector_cache import VectorCache
+from graph.kinds import Node, Scene
+from graph.network import Network
+from graph.resources import resource
+from graph.store.store import Store
+from graph.values import Visibility
+from matcher.centre import usual_centre
+from matcher.corpus import Corpus
+from matcher.explanation import Explanation, explain
+from matcher.filters import Filters
+from matcher.home import Home
+from matcher.ranker import Ranker, load_ranker
+from matcher.ranking import Match, Ranking
+from matcher.texts import word_list
+
+Progress = Callable[[int, int], None]
+
+
+class Engine:
+    """Answers matching questions over a home.
+
+    The corpus and the network are derived from the store: ``refresh`` brings them up to its revision,
+    at a cost that grows with what changed. Not for several threads at once.
+    """
+
+    def __init__(self, home: Home, store: Store, encoder: Encoder, *, ranker: Path | None = None) -> None:
+        self.home, self.store = home, store
+        segmenter = Segmenter(word_list("domain_words.txt"))
+        self.corpus = Corpus(encoder, segmenter, VectorCache(home.vectors), usual_centre(encoder))
+        self.network = Network()
+        self.ranker: Ranker = load_ranker(ranker or resource("ranker", "cold_start.json"))
+        self.ranking = Ranking(self.corpus, self.network, self.ranker)
+
+    @classmethod
+    def open(cls, home: Home, *, encoder: str = "embedded", progress: Progress | None = None) -> Self:
+        """The engine of an existing home, with its published index loaded and caught up.
+
+        Raises ``Refused`` or ``IndexRefused`` as store, encoder and index do.
+        """
+        store = home.open_store(create=False)
+        try:
+            engine = cls(home, store, open_encoder(encoder))
+            engine.corpus.load(home.index, store)
+            engine.refresh(progress)
+        except BaseException:
+            store.close()
+            raise
+        return engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.store.close()
+
+    def refresh(self, progress: Progress | None = None) -> None:
+        """Bring corpus and network up to the store; publish the index where much has changed."""
+        looked_at = self.corpus.catch_up(self.store, progress)
+        self.network.catch_up(self.store)
+        if self.corpus.is_stale(looked_at) and self.corpus.slots:
+            try:
+                self.corpus.publish(self.home.index)
+            except IndexRefused as refused:
+                # Another process is publishing, or the disk is full: the answer stands all the same.
+                if refused.code not in ("index_busy", "disk_full"):
+                    raise
+
+    def rebuild_index(self, progress: Progress | None = None) -> None:
+        """Make the index anew from the store and publish it, whatever stands there now."""
+        self.corpus.clear()
+        self.corpus.catch_up(self.store, progress)
+        self.network.catch_up(self.store)
+        self.corpus.publish(self.home.index)
+
+    def match(
+        self, node: Node, *, top: int, today: date, kind: str | None = None, filters: Filters | None = None
+    ) -> list[Match]:
+        """See ``Ranking.match``; the engine is refreshed first."""
+        self.refresh()
+        return self.ranking.match(node, top=top, today=today, kind=kind, filters=filters)
+
+    def explain(
+        self, node: Node, matches: Iterable[Match], *, audience: Visibility = "staff"
+    ) -> list[Explanation]:
+        """The breakdown of each match of ``node``, in their order; what has been removed since is left out."""
+        matches = list(matches)
+        found: dict[tuple[str, str], Node] = {}
+        for kind in sorted({match.key[0] for match in matches}):
+            ids = [match.key[1] for match in matches if match.key[0] == kind]
+            found |= {(kind, id): other for id, other in self.store.get_many(kind, ids).items()}
+        return [
+            explain(match, node, found[match.key], self.corpus, self.network, audience=audience)
+            for match in matches
+            if match.key in found
+        ]
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]], *, today: date) -> list[Match | None]:
+        """The match of each (scene id, achievement id), in order; None where one of them is unknown."""
+        self.refresh()
+        wanted: dict[str, list[str]] = {}
+        for scene, achievement in pairs:
+            wanted.setdefault(scene, []).append(achievement)
+        scenes = self.store.get_many("scene", wanted)
+        scored = {
+            scene: self.ranking.score(scenes[scene], "achievement", ids, today=today)
+            for scene, ids in wanted.items()
+            if scene in scenes
+        }
+        return [scored.get(scene, {}).get(achievement) for scene, achievement in pairs]
+
+
+UNSAVED = "(未保存)"  # the id of a scene that is not stored
+
+
+def written_scene(text: str) -> Scene:
+    """A scene that is not stored, from free text: its first line or sentence is the title."""
+    text = text.strip()
+    first = next((part for part in _parts(text) if part), text)
+    return Scene(id=UNSAVED, title=first[:60], summary=text if len(text) > len(first[:60]) else "")
+
+
+def _parts(text: str) -> list[str]:
+    for mark in ("\n", "。", "；", "，"):
+        text = text.replace(mark, "\n") if len(text.split("\n")[0]) > 60 or mark == "\n" else text
+    return [part.strip() for part in text.split("\n")]

@@ -1,0 +1,205 @@
+"""The one pipeline: retrieve on every channel, score every candidate on every feature, order, give levels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.kinds import Node
+from graph.network import Network
+from graph.paths import proximity, related
+from matcher.corpus import Corpus, Key, Subject, keys_at
+from matcher.facts import FactRows
+from matcher.features import Pairs, centred_cosine, values
+from matcher.filters import Filters, allowed_slots
+from matcher.ranker import Ranker, total
+
+# How many each channel proposes. Where no more than _ALL pass the filters, all of them are scored.
+_PROPOSED = 150
+_ALL = 1000
+# The core proposes hardly anything that the headline does not.
+_RETRIEVING_VECTORS = ("headline", "gist")
+# Looked at beyond the cut, so that equals at the cut come in together and not by their place in the index.
+_TIES = 50
+# What a free text or a thin record can be matched to.
+COUNTERPARTS = {"scene": "achievement", "achievement": "scene"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One ranked pair: ``key`` is the found node; ``parts`` are the points that add up to ``score``.
+
+    ``values`` are the features behind the parts, NaN where unknown. ``probabilities`` are those of levels
+    1 to 4; ``rank`` counts from 1.
+    """
+
+    rank: int
+    key: Key
+    score: float
+    level: int
+    probabilities: tuple[float, float, float, float]
+    parts: dict[str, float]
+    values: dict[str, float]
+
+
+class Ranking:
+    """Ranks counterparts for a subject over one corpus and network, with one ranker."""
+
+    def __init__(self, corpus: Corpus, network: Network, ranker: Ranker) -> None:
+        self.corpus, self.network, self.ranker = corpus, network, ranker
+
+    def match(
+        self, node: Node, *, top: int, today: date, kind: str | None = None, filters: Filters | None = None
+    ) -> list[Match]:
+        """The ``top`` best nodes of ``kind`` for ``node``, best first; fewer only if no more pass ``filters``.
+
+        ``kind`` is the counterpart of the node's own unless given: achievements for a scene, scenes for an
+        achievement. Equal scores are in the order of their ids.
+        """
+        kind = kind or COUNTERPARTS[node.kind]
+        subject = self.corpus.subject(node)
+        mask = allowed_slots(self.corpus, kind, filters or Filters())
+        for own in self._own(subject, kind):
+            mask[own] = False
+        slots = self._candidates(subject, kind, mask, top)
+        return self._ranked(subject, slots, top, today)
+
+    def score(self, node: Node, kind: str, ids: Sequence[str], *, today: date) -> dict[str, Match]:
+        """The named pairs, scored as ``match`` scores them; ids that are not in the corpus are left out."""
+        slots = [
+            self.corpus.slots[(kind, id)] for id in dict.fromkeys(ids) if (kind, id) in self.corpus.slots
+        ]
+        matches = self._ranked(self.corpus.subject(node), np.array(slots, dtype=np.int64), len(slots), today)
+        return {match.key[1]: match for match in matches}
+
+    def _own(self, subject: Subject, kind: str) -> list[int]:
+        """Slots that are no answer: the subject itself, and for a scene's enterprises those that pose it."""
+        key = (subject.node.kind, subject.node.id)
+        own = [key] if kind == key[0] else []
+        if subject.slot is not None and kind == "enterprise" and key in self.network.graph:
+            own += [
+                source
+                for source, _, relation in self.network.graph.in_edges(key, keys=True)
+                if relation == "posts"
+            ]
+        return [self.corpus.slots[other] for other in own if other in self.corpus.slots]
+
+    def _candidates(
+        self, subject: Subject, kind: str, mask: NDArray[np.bool_], top: int
+    ) -> NDArray[np.int64]:
+        if int(mask.sum()) <= max(_ALL, top):
+            return np.flatnonzero(mask)
+        wanted = max(_PROPOSED, 2 * top)
+        proposals: list[NDArray[np.int64]] = []
+        for view in _RETRIEVING_VECTORS:
+            find = partial(self.corpus.vectors[view].search, subject.vectors[view], allowed=mask)
+            proposals.append(_with_ties(find, wanted))
+        for view, words in self.corpus.words.items():
+            proposals.append(_with_ties(partial(words.search, subject.terms[view], allowed=mask), wanted))
+        proposals.append(self._near(subject, kind, mask))
+        slots = np.unique(np.concatenate(proposals))
+        if len(slots) < top:  # blank texts find nothing: fill up in the order of ids
+            rest = np.setdiff1d(np.flatnonzero(mask), slots)
+            by_key = sorted(zip(keys_at(self.corpus, rest.tolist()), rest.tolist(), strict=True))
+            slots = np.union1d(slots, [slot for _, slot in by_key[: top - len(slots)]])
+        return slots
+
+    def _near(self, subject: Subject, kind: str, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The graph's proposals: what is related to the subject within a few steps."""
+        if subject.slot is None:
+            return np.zeros(0, dtype=np.int64)
+        found = related(self.network, (subject.node.kind, subject.node.id), kind, limit=_PROPOSED)
+        slots = np.array(
+            [self.corpus.slots[key] for key in found if key in self.corpus.slots], dtype=np.int64
+        )
+        return slots[mask[slots]]
+
+    def _ranked(self, subject: Subject, slots: NDArray[np.int64], top: int, today: date) -> list[Match]:
+        keys = keys_at(self.corpus, slots.tolist())
+        theirs = self.corpus.facts.rows(slots)
+        demand, offer = _sides(subject, theirs)
+        pairs = Pairs(
+            corpus=self.corpus, subject=subject, slots=slots, demand=demand, offer=offer, today=today,
+            proximity=self._proximity(subject, keys), precedent=self._precedent(subject, keys),
+        )  # fmt: skip
+        computed = values(pairs)
+        points = self.ranker.points(computed)
+        scores = total(points)
+        probabilities = self.ranker.level_probabilities(scores)
+        levels = self.ranker.levels(scores)
+        order = sorted(range(len(keys)), key=lambda row: (-scores[row], keys[row]))[:top]
+        return [
+            Match(
+                rank=rank, key=keys[row], score=float(scores[row]), level=int(levels[row]),
+                probabilities=tuple(probabilities[row].tolist()),
+                parts={name: float(column[row]) for name, column in points.items()},
+                values={name: float(column[row]) for name, column in computed.items()},
+            )
+            for rank, row in enumerate(order, 1)
+        ]  # fmt: skip
+
+    def _proximity(self, subject: Subject, keys: Sequence[Key]) -> NDArray[np.float64]:
+        key = (subject.node.kind, subject.node.id)
+        if subject.slot is None or key not in self.network.graph:
+            return np.full(len(keys), np.nan)
+        near = proximity(self.network, key, keys)
+        return np.array([near.get(k, 0.0) or np.nan for k in keys], dtype=np.float64)
+
+    def _precedent(self, subject: Subject, keys: Sequence[Key]) -> NDArray[np.float64]:
+        """How like this scene the scenes are in which the achievement has been tried: the likest counts, 0..1."""
+        if subject.node.kind != "achievement":
+            tried = {row: scenes for row, key in enumerate(keys) if (scenes := self._tried_in(key))}
+            likeness = self._likeness(subject, {scene for scenes in tried.values() for scene in scenes})
+            result = np.full(len(keys), np.nan)
+            for row, scenes in tried.items():
+                result[row] = max(likeness[scene] for scene in scenes)
+            return result
+        slots = np.array([self.corpus.slots[k] for k in keys], dtype=np.int64)
+        result = np.full(len(keys), np.nan)
+        for scene in sorted(self._tried_in((subject.node.kind, subject.node.id))):
+            gist = self.corpus.vectors["gist"].vectors([self.corpus.slots[scene]])[0]
+            result = np.fmax(result, centred_cosine(self.corpus, "gist", gist, slots))
+        return result
+
+    def _tried_in(self, key: Key) -> set[Key]:
+        """Scenes of the cases that adopted an achievement."""
+        graph = self.network.graph
+        if key not in graph or not graph.pred[key]:
+            return set()
+        cases = [case for case, _, relation in graph.in_edges(key, keys=True) if relation == "adopts"]
+        found = {
+            scene
+            for case in cases
+            for _, scene, relation in graph.out_edges(case, keys=True)
+            if relation == "tried_in"
+        }
+        return {scene for scene in found if scene in self.corpus.slots}
+
+    def _likeness(self, subject: Subject, scenes: set[Key]) -> dict[Key, float]:
+        ordered = sorted(scenes)
+        slots = np.array([self.corpus.slots[scene] for scene in ordered], dtype=np.int64)
+        cosines = centred_cosine(self.corpus, "gist", subject.vectors["gist"], slots)
+        return dict(zip(ordered, cosines.tolist(), strict=True))
+
+
+def _sides(subject: Subject, theirs: FactRows) -> tuple[FactRows, FactRows]:
+    """(demand, offer): an achievement is an offer, everything else asks."""
+    return (theirs, subject.facts) if subject.node.kind == "achievement" else (subject.facts, theirs)
+
+
+def _with_ties(
+    find: Callable[[int], tuple[NDArray[np.int64], NDArray[Any]]], wanted: int
+) -> NDArray[np.int64]:
+    """The ``wanted`` best and all that score the same as the last of them, whatever their number."""
+    most = wanted + _TIES
+    while True:
+        slots, scores = find(most)
+        if len(slots) <= wanted:
+            return slots
+        if len(slots) < most or scores[-1] < scores[wanted - 1]:
+            return np.asarray(slots[scores >= scores[wanted - 1]], dtype=np.int64)
+        most *= 4

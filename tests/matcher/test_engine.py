@@ -1,0 +1,278 @@
+"""One home opened: caught up before every answer, its index published and read back, and free texts as scenes."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embeddings.generation import current
+from embeddings.refusal import IndexRefused
+from embeddings.vector_cache import VectorCache
+from graph.problems import Refused
+from graph.store.changes import RemoveNode
+from graph.values import clean_cell
+from matcher import engine as engine_module
+from matcher.engine import Engine, written_scene
+from matcher.home import Home
+from tests.factories import (
+    TODAY,
+    BigramEncoder,
+    apply,
+    make_achievement,
+    make_case,
+    make_edge,
+    make_institution,
+    make_scene,
+    put,
+    shown,
+)
+
+OpenHome = Callable[..., Engine]
+
+
+@pytest.fixture
+def open_home(monkeypatch: pytest.MonkeyPatch) -> OpenHome:
+    """``Engine.open`` with the tiny encoder in place of the one asked for."""
+
+    def run(home: Home, encoder: BigramEncoder | None = None, **options: Any) -> Engine:
+        monkeypatch.setattr(engine_module, "open_encoder", lambda spec: encoder or BigramEncoder())
+        return Engine.open(home, **options)
+
+    return run
+
+
+def _ids(engine: Engine) -> list[str]:
+    return [match.key[1] for match in engine.match(make_scene(), top=9, today=TODAY)]
+
+
+def test_engine_answers_from_the_store_as_it_is_now(engine: Engine) -> None:
+    put(engine.store, make_scene(), make_achievement("CG-1"))
+    assert _ids(engine) == ["CG-1"]
+    put(engine.store, make_achievement("CG-2"))
+    assert _ids(engine) == ["CG-1", "CG-2"]
+    apply(engine.store, RemoveNode(kind="achievement", id="CG-1"))
+    assert _ids(engine) == ["CG-2"]
+    assert engine.score_pairs([("CJ-1", "CG-1"), ("CJ-1", "CG-2")], today=TODAY)[0] is None
+
+
+def test_engine_follows_relations_too(engine: Engine) -> None:
+    school = make_institution()
+    put(engine.store, make_scene(), make_achievement(), school, make_edge(school, "posts", make_scene()))
+    (before,) = engine.match(make_scene(), top=1, today=TODAY)
+    put(engine.store, make_edge(school, "owns", make_achievement()))
+    (after,) = engine.match(make_scene(), top=1, today=TODAY)
+    assert (before.parts["proximity"], after.parts["proximity"] > 0) == (0.0, True)
+
+
+def test_pairs_come_back_in_order_with_none_for_the_unknown(engine: Engine) -> None:
+    put(
+        engine.store,
+        *(make_scene(f"CJ-{n}", title=f"海岛{n}") for n in (1, 2)),
+        *(make_achievement(f"CG-{n}") for n in (1, 2)),
+    )
+    pairs = [
+        ("CJ-2", "CG-1"),
+        ("CJ-9", "CG-1"),
+        ("CJ-1", "CG-2"),
+        ("CJ-2", "CG-9"),
+        ("CJ-2", "CG-1"),
+        ("CJ-2", "CG-2"),
+    ]
+    found = engine.score_pairs(pairs, today=TODAY)
+    assert [match.key[1] if match else None for match in found] == [
+        "CG-1",
+        None,
+        "CG-2",
+        None,
+        "CG-1",
+        "CG-2",
+    ]
+    for (scene, achievement), match in zip(pairs, found, strict=True):
+        if match:
+            node = engine.store.get("scene", scene)
+            assert node is not None
+            same = {m.key[1]: m for m in engine.match(node, top=9, today=TODAY)}[achievement]
+            assert shown([match])[0][1:] == shown([same])[0][1:]
+    assert engine.score_pairs([], today=TODAY) == []
+
+
+def test_explanations_stand_in_the_order_of_the_matches_without_what_is_gone(engine: Engine) -> None:
+    put(
+        engine.store,
+        make_scene(),
+        *(make_achievement(f"CG-{n}") for n in range(4)),
+        make_case(scene_id="", achievement_id=""),
+    )
+    matches = engine.match(make_scene(), top=9, today=TODAY)
+    matches += engine.match(make_scene(), top=9, today=TODAY, kind="case")
+    apply(engine.store, RemoveNode(kind="achievement", id="CG-2"))
+    assert [why.found.id for why in engine.explain(make_scene(), reversed(matches))] == [
+        "AL-1",
+        "CG-3",
+        "CG-1",
+        "CG-0",
+    ]
+
+
+def test_opened_home_encodes_nothing_again(home: Home, open_home: OpenHome) -> None:
+    with home.open_store(create=False) as store:
+        put(store, make_scene(), make_achievement("CG-1"))
+    with open_home(home) as engine:
+        first = shown(engine.match(make_scene(), top=9, today=TODAY))
+    assert current(home.index) is not None
+    home.vectors.unlink()  # not even from the cache
+    encoder = BigramEncoder()
+    with open_home(home, encoder) as engine:
+        assert shown(engine.match(make_scene(), top=9, today=TODAY)) == first
+    assert encoder.encoded == 0
+
+
+def test_index_is_published_once_and_again_when_much_has_changed(
+    home: Home, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matcher.corpus._STALE_RECORDS", 3)
+
+    def generation() -> int:
+        found = current(home.index)
+        return found.number if found else 0
+
+    with open_home(home) as engine:
+        assert generation() == 0  # nothing to publish
+        put(engine.store, make_scene())
+        engine.refresh()
+        assert generation() == 1
+        put(engine.store, make_achievement("CG-1"))
+        engine.refresh()
+        assert generation() == 1
+        put(engine.store, *(make_achievement(f"CG-{n}") for n in range(2, 6)))
+        engine.refresh()
+        assert generation() == 2
+        put(engine.store, make_achievement("CG-9"))
+    with open_home(home) as engine:
+        assert generation() == 2
+        assert len(engine.corpus.slots) == 7
+
+
+@pytest.mark.parametrize(
+    ("code", "stands"), [("index_busy", True), ("disk_full", True), ("index_damaged", False)]
+)
+def test_answer_stands_when_the_index_cannot_be_published_now(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, code: str, stands: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise IndexRefused(code, "现在不行。", "请稍后再试。")
+
+    put(engine.store, make_scene(), make_achievement())
+    monkeypatch.setattr("matcher.corpus.publish", refuse)
+    if stands:
+        assert _ids(engine) == ["CG-1"]
+    else:
+        with pytest.raises(IndexRefused):
+            _ids(engine)
+
+
+def test_home_of_another_encoder_is_refused_until_rebuilt(home: Home, open_home: OpenHome) -> None:
+    with home.open_store(create=False) as store:
+        put(store, make_scene(), make_achievement())
+    open_home(home).__exit__(None, None, None)
+    with pytest.raises(IndexRefused, match="编码器") as refused:
+        open_home(home, BigramEncoder("bigrams/2", dimension=32))
+    assert refused.value.code == "index_mismatch"
+    assert "jiebang index rebuild" in refused.value.remedy
+    with Engine(home, home.open_store(create=False), BigramEncoder("bigrams/2", dimension=32)) as engine:
+        engine.rebuild_index()
+    with open_home(home, BigramEncoder("bigrams/2", dimension=32)) as engine:
+        assert _ids(engine) == ["CG-1"]
+
+
+def test_rebuilt_index_answers_as_before(engine: Engine) -> None:
+    put(engine.store, make_scene(), *(make_achievement(f"CG-{n}", title=f"无人机{n}号") for n in range(5)))
+    before = shown(engine.match(make_scene(), top=9, today=TODAY))
+    engine.rebuild_index()
+    assert shown(engine.match(make_scene(), top=9, today=TODAY)) == before
+    assert current(engine.home.index) is not None
+
+
+def test_home_whose_store_was_replaced_is_taken_in_anew(
+    home: Home, open_home: OpenHome, tmp_path: Path
+) -> None:
+    with home.open_store(create=False) as store:
+        put(store, make_scene(), make_achievement("CG-1"), make_achievement("CG-2"))
+    open_home(home).__exit__(None, None, None)
+    other = Home(path=tmp_path / "other")
+    with other.open_store(create=True) as store:
+        put(store, make_scene(), make_achievement("CG-7"))
+    for path in home.path.glob("store.db*"):
+        path.unlink()
+    for path in other.path.glob("store.db*"):
+        shutil.copy(path, home.path / path.name)
+    with open_home(home) as engine:
+        assert _ids(engine) == ["CG-7"]
+
+
+def test_home_set_back_to_a_copy_is_taken_in_anew(home: Home, open_home: OpenHome, tmp_path: Path) -> None:
+    with home.open_store(create=False) as store:
+        put(store, make_scene(), make_achievement("CG-1"))
+    shutil.copy(home.path / "store.db", tmp_path / "copy.db")
+    with home.open_store(create=False) as store:
+        put(store, make_achievement("CG-2"))
+    open_home(home).__exit__(None, None, None)
+    for path in home.path.glob("store.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "copy.db", home.path / "store.db")
+    with open_home(home) as engine:
+        assert _ids(engine) == ["CG-1"]
+
+
+def test_missing_home_is_refused(tmp_path: Path, open_home: OpenHome) -> None:
+    with pytest.raises(Refused) as refused:
+        open_home(Home(path=tmp_path / "没有"))
+    assert refused.value.code == "home_missing"
+
+
+def test_vectors_are_kept_in_the_home(engine: Engine) -> None:
+    put(engine.store, make_scene())
+    engine.refresh()
+    encoder = BigramEncoder()
+    VectorCache(engine.home.vectors).encode(encoder, "query", ["海岛物资无人机投送"])
+    assert encoder.encoded == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "summary"),
+    [
+        ("海岛物资无人机投送", "海岛物资无人机投送", ""),
+        ("  海岛投送\n离岸二十公里。\n", "海岛投送", "海岛投送\n离岸二十公里。"),
+        ("短句。另一句。", "短句。另一句。", ""),
+        ("\n\n海岛投送", "海岛投送", ""),
+        ("长" * 50 + "。" + "后" * 50, "长" * 50, "长" * 50 + "。" + "后" * 50),
+        ("长" * 50 + "；" + "后" * 50, "长" * 50, "长" * 50 + "；" + "后" * 50),
+        ("长" * 50 + "，" + "后" * 50, "长" * 50, "长" * 50 + "，" + "后" * 50),
+        ("长" * 200, "长" * 60, "长" * 200),
+    ],
+)
+def test_written_scene_has_its_first_line_or_sentence_as_title(text: str, title: str, summary: str) -> None:
+    scene = written_scene(text)
+    assert (scene.id, scene.title, scene.summary) == ("(未保存)", title, summary)
+
+
+@given(
+    text=st.text(alphabet="海岛投送ab。；，\n 　\t", min_size=1, max_size=300).filter(
+        lambda text: clean_cell(text) != ""
+    )
+)
+def test_any_written_text_is_a_scene_that_says_all_of_it(text: str) -> None:
+    scene = written_scene(text)
+    assert 0 < len(scene.title) <= 60
+    assert scene.summary in ("", clean_cell(text))
+    if not scene.summary:
+        assert scene.title == clean_cell(text)
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x00海岛", "\ufeff海岛", "海岛\u200b投送\u200b"])
+def test_written_text_with_invisible_marks_is_a_scene(text: str) -> None:
+    assert written_scene(text).title == clean_cell(text)
