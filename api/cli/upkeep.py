@@ -1,0 +1,186 @@
+"""Setting up and keeping in order: init, demo, index, doctor, serve."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.cli.screen import moment, progress, say, say_error
+
+if TYPE_CHECKING:
+    from graph.store.store import Store
+    from matcher.engine import Engine
+    from matcher.home import Home
+
+_SAMPLE_SCENE = "CJ-101"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the options before the command say."""
+
+    path: Path
+    store_url: str | None
+    encoder: str
+
+    @property
+    def home(self) -> "Home":
+        """The home these name; nothing is opened or made."""
+        from matcher.home import Home
+
+        return Home(path=self.path, store_url=self.store_url)
+
+    def open_engine(self) -> "Engine":
+        """The engine of the home, index caught up, with a progress bar while texts are encoded."""
+        from matcher.engine import Engine
+
+        with progress("整理文本向量") as report:
+            return Engine.open(self.home, encoder=self.encoder, progress=report)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to ``app``."""
+    app.command()(init)
+    app.command()(demo)
+    app.command()(index)
+    app.command()(doctor)
+    app.command()(serve)
+
+
+def init(
+    context: typer.Context,
+    demo: Annotated[bool, typer.Option("--demo", help="同时装入样例数据（虚构）。")] = False,
+) -> None:
+    """建立数据目录；加 --demo 装入一套虚构的样例数据。"""
+    settings: Settings = context.obj
+    with settings.home.open_store(create=True) as store:
+        say(f"数据目录：{settings.home.path}")
+        if demo:
+            from graph.intake.importing import plan_import
+            from graph.resources import resource
+
+            plan = plan_import(resource("sample", "sample.xlsx"), store=store, at=datetime.now(UTC))
+            result = plan.commit(store, actor="demo", reason="装入样例数据")
+            say(
+                f"样例数据（人物与单位均为虚构）：新增 {result.counts.new} 条，已有 {result.counts.unchanged} 条。"
+            )
+        counts = store.counts()
+    say("现有：" + (_counted(counts) or "尚无数据，可用 jiebang import 文件 导入"))
+
+
+def demo(context: typer.Context) -> None:
+    """用样例数据走一遍：装入、建索引、为一个场景排出成果并说明理由。"""
+    from api.cli.matching import show_matches
+
+    init(context, demo=True)
+    settings: Settings = context.obj
+    with settings.open_engine() as engine:
+        scene = engine.store.get("scene", _SAMPLE_SCENE) or next(engine.store.nodes("scene"))
+        say()
+        matches = engine.match(scene, top=5, today=date.today())
+        show_matches(scene, matches, engine.explain(scene, matches), why=1)
+    command = f"jiebang --home {settings.home.path}"
+    say()
+    say("接下来可以试试（装在 .venv 时，请用 .venv/bin/jiebang）：")
+    say(f"  {command} match CJ-201 --top 10 --why          为另一个场景找成果")
+    say(f"  {command} match CG-101                          反过来，为一项成果找场景")
+    say(f'  {command} match --text "海岛无人机送药"           不入库，直接用一句话找')
+    say(f"  {command} match --all --out 全部匹配.xlsx        所有场景一次排好，导出给领导看")
+    say(f"  {command} import 你的表格.xlsx                   导入自己的表格")
+
+
+def index(
+    context: typer.Context,
+    action: Annotated[str, typer.Argument(metavar="动作", help="status 查看；rebuild 重建。")] = "status",
+) -> None:
+    """查看或重建索引。"""
+    from embeddings.generation import current
+    from matcher.engine import Engine
+
+    settings: Settings = context.obj
+    if action == "rebuild":
+        from embeddings.encoder import open_encoder
+
+        with settings.home.open_store(create=False) as store, progress("整理文本向量") as report:
+            engine = Engine(settings.home, store, open_encoder(settings.encoder))
+            engine.rebuild_index(report)
+            say(f"索引已重建：{len(engine.corpus.slots)} 条，数据版本 {engine.corpus.revision}。")
+        return
+    if action != "status":
+        say_error(f"不认识的动作“{action}”。", "请写 jiebang index status 或 jiebang index rebuild。")
+        raise typer.Exit(2)
+    with settings.home.open_store(create=False) as store:
+        revision = store.revision()
+    generation = current(settings.home.index)
+    if generation is None:
+        say("还没有索引；第一次匹配时会自动建立。")
+        return
+    about = generation.manifest
+    say(
+        f"第 {generation.number} 代，编码器 {about['encoder']}，数据版本 {about['corpus_revision']}（库中为 {revision}）"
+    )
+    say("条数：" + _counted(about["counts"]))
+
+
+def doctor(context: typer.Context) -> None:
+    """检查数据是否完好：历史链、索引、编码器；有问题时退出码为 1。"""
+    from embeddings.encoder import open_encoder
+    from embeddings.generation import current
+    from embeddings.refusal import IndexRefused
+    from matcher.engine import Engine
+
+    settings: Settings = context.obj
+    bad = 0
+    with settings.home.open_store(create=False) as store:
+        problems = store.verify_history()
+        bad += len(problems)
+        for problem in problems:
+            say_error(f"历史记录：{problem.message}", problem.remedy)
+        say(
+            f"数据：{_counted(store.counts()) or '空'}；版本 {store.revision()}，历史链{'有问题' if problems else '完好'}。"
+        )
+        say(_last_batch(store))
+        try:
+            engine = Engine(settings.home, store, open_encoder(settings.encoder))
+            if current(settings.home.index) is None:
+                say("索引：尚未建立，第一次匹配时自动建立。")
+            else:
+                engine.corpus.load(settings.home.index, store, verify=True)
+                behind = store.revision() - engine.corpus.revision
+                say(
+                    f"索引：完好，{'与数据一致' if not behind else f'落后 {behind} 个版本，下次匹配时自动补上'}。"
+                )
+        except IndexRefused as refused:
+            bad += 1
+            say_error(f"索引：{refused.message}", refused.remedy)
+    say("检查完成，没有发现问题。" if not bad else f"检查完成，发现 {bad} 个问题。")
+    if bad:
+        raise typer.Exit(1)
+
+
+def serve() -> None:
+    """启动 HTTP 服务（尚未提供）。"""
+    say_error("HTTP 服务尚未提供。", "目前请使用命令行：jiebang match、jiebang score、jiebang export。")
+    raise typer.Exit(1)
+
+
+def _last_batch(store: "Store") -> str:
+    """The last write as one sentence: a batch is in as a whole or not at all, so this is where things stand."""
+    touched = store.changes_since(store.revision() - 1)
+    if not touched:
+        return "还没有写入过数据。"
+    key = touched[-1].key
+    entries = store.history_of(key[0], key[1]) if len(key) == 2 else store.history_of_edge(key)
+    last = entries[-1]
+    return f"最近一次写入：{moment(last.at)}，{last.actor}，{last.reason}，共 {len(touched)} 条，已全部写入；没有写了一半的数据。"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    from graph.kinds import KINDS
+
+    said = [f"{about.label} {counts[kind]}" for kind, about in KINDS.items() if counts.get(kind)]
+    if counts.get("edge"):
+        said.append(f"关系 {counts['edge']}")
+    return "，".join(said)
