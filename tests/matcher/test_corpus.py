@@ -38,7 +38,7 @@ from tests.factories import (
 
 MakeCorpus = Callable[[], Corpus]
 # Many examples share the store and the vector cache; each begins with ``emptied``.
-shared_store = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+shared_store = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _said(corpus: Corpus) -> dict[tuple[str, str], tuple[Any, ...]]:

@@ -29,7 +29,7 @@ from tests.factories import (
 )
 
 MakeRanking = Callable[[Store], Ranking]
-shared_store = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+shared_store = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

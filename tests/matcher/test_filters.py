@@ -17,7 +17,7 @@ from matcher.filters import Filters, allowed_slots
 from matcher.ranking import COUNTERPARTS, Ranking
 from tests.factories import TODAY, make_achievement, make_scene, nodes, put
 
-shared_store = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+shared_store = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 FILTERS = st.builds(
     Filters,
