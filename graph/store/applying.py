@@ -4,24 +4,33 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from graph.kinds import KINDS
+from graph.feedback import FeedbackKey
 from graph.problems import Refused
-from graph.relations import RELATIONS
 from graph.store.changes import (
     Applied,
     Change,
     EdgeKey,
     NodeKey,
     PutEdge,
+    PutFeedback,
     PutNode,
+    RecordKey,
     RemoveEdge,
+    RemoveFeedback,
     RemoveNode,
 )
-from graph.store.history import Ledger, head
-from graph.store.records import digest, edge_text, node_text
-from graph.store.snapshot import at_sources, at_targets, by_kind, chunks, edge_notes
+from graph.store.feedback_rows import (
+    FeedbackPlan,
+    plan_feedback,
+    refuse_feedback_without_pair,
+    write_feedback,
+)
+from graph.store.history import Ledger, head, touched_since
+from graph.store.records import digest, edge_text, feedback_text, key_text, named, node_text
+from graph.store.snapshot import at_sources, at_targets, by_kind, chunks, edge_notes, missing_nodes
+from graph.store.statements import at_key, key_columns, key_values, write_rows
 from graph.store.tables import EDGES, NODES
 
 # Dangling edges named in one refusal.
@@ -29,7 +38,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Record:
+class NodeRow:
     """A node as it will be stored."""
 
     title: str
@@ -39,11 +48,16 @@ class _Record:
 
 @dataclass(slots=True)
 class Batch:
-    """The last word of a batch on each record, and when a node was last removed (positions in the batch)."""
+    """The last word of a batch on each record, and when a node was last removed (positions in the batch).
 
-    nodes: dict[NodeKey, _Record | None] = field(default_factory=dict)
+    ``restoring``: feedback goes back to where it was, be its scene and achievement there or not.
+    """
+
+    nodes: dict[NodeKey, NodeRow | None] = field(default_factory=dict)
     edges: dict[EdgeKey, tuple[int, str | None]] = field(default_factory=dict)
     removals: dict[NodeKey, int] = field(default_factory=dict)
+    feedback: dict[FeedbackKey, str | None] = field(default_factory=dict)
+    restoring: bool = False
 
 
 @dataclass(slots=True)
@@ -56,15 +70,16 @@ class _Plan:
     new_edges: list[tuple[EdgeKey, str]] = field(default_factory=list)
     changed_edges: list[tuple[EdgeKey, str, str]] = field(default_factory=list)
     removed_edges: list[tuple[EdgeKey, str]] = field(default_factory=list)
+    feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
     unchanged: int = 0
 
     def applied(self, revision: int) -> Applied:
         return Applied(
             revision=revision,
-            added=len(self.new_nodes) + len(self.new_edges),
-            changed=len(self.changed_nodes) + len(self.changed_edges),
-            unchanged=self.unchanged,
-            removed=len(self.removed_nodes) + len(self.removed_edges),
+            added=len(self.new_nodes) + len(self.new_edges) + len(self.feedback.new),
+            changed=len(self.changed_nodes) + len(self.changed_edges) + len(self.feedback.changed),
+            unchanged=self.unchanged + self.feedback.unchanged,
+            removed=len(self.removed_nodes) + len(self.removed_edges) + len(self.feedback.removed),
         )
 
 
@@ -74,7 +89,7 @@ def gather(changes: Iterable[Change]) -> Batch:
     for position, change in enumerate(changes):
         match change:
             case PutNode(node=node):
-                batch.nodes[node.kind, node.id] = _Record(
+                batch.nodes[node.kind, node.id] = NodeRow(
                     title=node.title, visibility=node.visibility, text=node_text(node)
                 )
             case RemoveNode(kind=kind, id=id):
@@ -84,19 +99,35 @@ def gather(changes: Iterable[Change]) -> Batch:
                 batch.edges[edge.key] = (position, edge.note)
             case RemoveEdge(key=key):
                 batch.edges[key] = (position, None)
+            case PutFeedback(record=record):
+                batch.feedback[record.key] = feedback_text(record)
+            case RemoveFeedback(key=feedback_key):
+                batch.feedback[feedback_key] = None
     return batch
+
+
+def refuse_stale(connection: Connection, batch: Batch, since: int) -> None:
+    """Raise ``Refused`` (``plan_stale``) if a record that the batch names was changed after the revision."""
+    touched = {subject for subject, _, _ in touched_since(connection, since)}
+    named_here: list[RecordKey] = [*batch.nodes, *batch.edges, *batch.feedback] if touched else []
+    if any(key_text(key) in touched for key in named_here):
+        message = "核对期间，库里的同一条记录已被别人改动，没有写入任何内容。"
+        raise Refused("plan_stale", message, "请重新导入一次。")
 
 
 def write(connection: Connection, batch: Batch, *, actor: str, at: str, reason: str) -> Applied:
     """Write a batch inside the caller's transaction, as one revision.
 
     What is written, and kept in the history, is the difference between before the batch and after it.
-    Raises ``Refused`` (``relation_dangling``) when an edge would lack an end.
+    Raises ``Refused`` (``relation_dangling``, ``feedback_dangling``) when an edge would lack an end, or
+    feedback is put on a scene or achievement that is not there.
     """
-    plan = _Plan()
+    plan = _Plan(feedback=plan_feedback(connection, batch.feedback))
     _plan_nodes(connection, batch, plan)
     _plan_edges(connection, batch, plan)
     _refuse_dangling(connection, batch, plan)
+    if not batch.restoring:
+        refuse_feedback_without_pair(connection, batch.feedback, batch.nodes)
     last = head(connection)
     totals = plan.applied(last.revision)
     if not totals.added + totals.changed + totals.removed:
@@ -105,6 +136,7 @@ def write(connection: Connection, batch: Batch, *, actor: str, at: str, reason: 
     _write_removals(connection, plan, ledger)
     _write_nodes(connection, plan, batch, ledger)
     _write_edges(connection, plan, ledger)
+    write_feedback(connection, plan.feedback, ledger)
     ledger.flush()
     return plan.applied(ledger.revision)
 
@@ -159,40 +191,29 @@ def _refuse_dangling(connection: Connection, batch: Batch, plan: _Plan) -> None:
     keys = [key for key, _ in plan.new_edges] + [key for key, _, _ in plan.changed_edges]
     keys += [k for k, (p, note) in batch.edges.items() if note is not None and p > _removed_at(batch, k) >= 0]
     ends = {end for key in keys for end in ((key[0], key[1]), (key[3], key[4]))}
-    missing = {end for end in ends if end in batch.nodes and batch.nodes[end] is None}
-    unnamed = ends - batch.nodes.keys()
-    for kind, ids in by_kind(unnamed):
-        query = select(NODES.c.id).where(NODES.c.kind == kind, NODES.c.id.in_(ids))
-        missing |= {(kind, i) for i in ids} - {(kind, row.id) for row in connection.execute(query)}
+    missing = missing_nodes(connection, ends, batch.nodes)
     if not missing:
         return
     lost = sorted({k for k in keys if (k[0], k[1]) in missing or (k[3], k[4]) in missing})
-    named = "；".join(_dangling_words(key, missing) for key in lost[:_NAMED])
+    said = "；".join(named(key, missing) for key in lost[:_NAMED])
     more = f" 等 {len(lost)} 条" if len(lost) > _NAMED else ""
     raise Refused(
         "relation_dangling",
-        f"关系的一端不存在：{named}{more}。",
+        f"关系的一端不存在：{said}{more}。",
         "请先导入缺少的记录，或改正关系里的编号；本次没有写入任何内容。",
     )
-
-
-def _dangling_words(key: EdgeKey, missing: set[NodeKey]) -> str:
-    words = []
-    for kind, id in ((key[0], key[1]), (key[3], key[4])):
-        label = KINDS[kind].label if kind in KINDS else kind
-        words.append(f"{label} {id}" + ("（不存在）" if (kind, id) in missing else ""))
-    label = RELATIONS[key[2]].label if key[2] in RELATIONS else key[2]
-    return f"{words[0]} —{label}→ {words[1]}"
 
 
 def _write_removals(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
     for key, before in plan.removed_edges:
         ledger.add("remove_edge", key, edge_text(key, before), None)
-    _run(connection, delete(EDGES).where(_is_edge()), [_edge_key(key) for key, _ in plan.removed_edges])
+    write_rows(
+        connection, delete(EDGES).where(at_key(EDGES)), [key_values(key) for key, _ in plan.removed_edges]
+    )
     for some, texts in _stored_texts(connection, plan.removed_nodes):
         for node in some:
             ledger.add("remove_node", node, texts[node], None)
-        _run(connection, delete(NODES).where(_is_node()), [_node_key(node) for node in some])
+        write_rows(connection, delete(NODES).where(at_key(NODES)), [key_values(node) for node in some])
 
 
 def _write_nodes(connection: Connection, plan: _Plan, batch: Batch, ledger: Ledger) -> None:
@@ -202,28 +223,27 @@ def _write_nodes(connection: Connection, plan: _Plan, batch: Batch, ledger: Ledg
             columns = _columns(batch.nodes[kind, id], ledger.revision)
             ledger.add("put_node", (kind, id), None, columns["attributes"])
             rows.append({"kind": kind, "id": id, **columns})
-        _run(connection, insert(NODES), rows)
+        write_rows(connection, insert(NODES), rows)
     for some, texts in _stored_texts(connection, plan.changed_nodes):
         rows = []
         for key in some:
             columns = _columns(batch.nodes[key], ledger.revision)
             ledger.add("put_node", key, texts[key], columns["attributes"])
-            rows.append({**_node_key(key), **columns})
-        _run(connection, update(NODES).where(_is_node()), rows)
+            rows.append({**key_values(key), **columns})
+        write_rows(connection, update(NODES).where(at_key(NODES)), rows)
 
 
 def _write_edges(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
     rows = []
     for key, note in plan.new_edges:
         ledger.add("put_edge", key, None, edge_text(key, note))
-        names = (column.name for column in EDGES.primary_key.columns)
-        rows.append({**dict(zip(names, key, strict=True)), "note": note, "revision": ledger.revision})
-    _run(connection, insert(EDGES), rows)
+        rows.append({**key_columns(EDGES, key), "note": note, "revision": ledger.revision})
+    write_rows(connection, insert(EDGES), rows)
     rows = []
     for key, before, note in plan.changed_edges:
         ledger.add("put_edge", key, edge_text(key, before), edge_text(key, note))
-        rows.append({**_edge_key(key), "note": note, "revision": ledger.revision})
-    _run(connection, update(EDGES).where(_is_edge()), rows)
+        rows.append({**key_values(key), "note": note, "revision": ledger.revision})
+    write_rows(connection, update(EDGES).where(at_key(EDGES)), rows)
 
 
 def _stored_texts(
@@ -238,7 +258,7 @@ def _stored_texts(
         yield some, texts
 
 
-def _columns(record: _Record | None, revision: int) -> dict[str, Any]:
+def _columns(record: NodeRow | None, revision: int) -> dict[str, Any]:
     if record is None:
         raise AssertionError("a removed node is not written")
     return {
@@ -248,28 +268,3 @@ def _columns(record: _Record | None, revision: int) -> dict[str, Any]:
         "digest": digest(record.text),
         "revision": revision,
     }
-
-
-def _run(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
-    for some in chunks(rows, 5000):
-        connection.execute(statement, some)
-
-
-def _is_node() -> Any:
-    return (NODES.c.kind == bindparam("key_0")) & (NODES.c.id == bindparam("key_1"))
-
-
-def _node_key(key: NodeKey) -> dict[str, str]:
-    return {f"key_{i}": part for i, part in enumerate(key)}
-
-
-def _is_edge() -> Any:
-    matched = (column == bindparam(f"key_{i}") for i, column in enumerate(EDGES.primary_key.columns))
-    first, *rest = matched
-    for each in rest:
-        first &= each
-    return first
-
-
-def _edge_key(key: EdgeKey) -> dict[str, str]:
-    return {f"key_{i}": part for i, part in enumerate(key)}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from graph.feedback import Feedback, FeedbackKey
 from graph.kinds import Node
 from graph.relations import Edge
 
@@ -9,6 +10,7 @@ from graph.relations import Edge
 NodeKey = tuple[str, str]
 # (source kind, source id, relation, target kind, target id)
 EdgeKey = tuple[str, str, str, str, str]
+RecordKey = NodeKey | EdgeKey | FeedbackKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,7 @@ class PutNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveNode:
-    """Remove the node and every edge at it; no such node is no change."""
+    """Remove the node and every edge at it; no such node is no change. What people said of it stays."""
 
     kind: str
     id: str
@@ -40,12 +42,26 @@ class RemoveEdge:
     key: EdgeKey
 
 
-Change = PutNode | RemoveNode | PutEdge | RemoveEdge
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutFeedback:
+    """Add the judgement or outcome, or replace the one of the same key as a whole."""
+
+    record: Feedback
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFeedback:
+    """Remove the judgement or outcome of this key; no such record is no change."""
+
+    key: FeedbackKey
+
+
+Change = PutNode | RemoveNode | PutEdge | RemoveEdge | PutFeedback | RemoveFeedback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a batch came to: the store's revision after it, and records (nodes and edges) by outcome.
+    """What a batch came to: the store's revision after it, and records (nodes, edges, feedback) by outcome.
 
     ``removed`` counts edges that went with their node; ``unchanged`` counts records that the batch
     named and left as they were. A batch without effect leaves the revision as it was.
@@ -60,8 +76,8 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
-    """The latest change of one record: ``key`` has two parts for a node and five for an edge."""
+    """The latest change of one record: ``key`` has two parts for a node, five for an edge, four for feedback."""
 
-    key: NodeKey | EdgeKey
+    key: RecordKey
     revision: int
     removed: bool

@@ -1,18 +1,18 @@
 """The history: one row per changed record, each bound to the one before it by a hash."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from graph.problems import Problem
-from graph.store.changes import EdgeKey, NodeKey
+from graph.store.changes import RecordKey
 from graph.store.records import canonical, digest, edge_text, key_from, key_text
-from graph.store.tables import EDGES, HISTORY, NODES
+from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES
 
-Action = Literal["put_node", "remove_node", "put_edge", "remove_edge"]
+Action = Literal["put_node", "remove_node", "put_edge", "remove_edge", "put_feedback", "remove_feedback"]
 
 # What the first row names as the hash before it.
 GENESIS = "0" * 64
@@ -32,7 +32,7 @@ class Entry:
     at: str
     actor: str
     action: Action
-    key: NodeKey | EdgeKey
+    key: RecordKey
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     reason: str
@@ -46,6 +46,17 @@ class Head:
     revision: int
     seq: int
     hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One batch that changed something: who, when (UTC, ISO 8601), why, and its records by what was done."""
+
+    revision: int
+    at: str
+    actor: str
+    reason: str
+    counts: Mapping[Action, int]
 
 
 def head(connection: Connection) -> Head:
@@ -66,7 +77,7 @@ class Ledger:
         self._shared = {"revision": self.revision, "at": at, "actor": actor, "reason": reason}
         self._waiting: list[dict[str, Any]] = []
 
-    def add(self, action: Action, key: NodeKey | EdgeKey, before: str | None, after: str | None) -> None:
+    def add(self, action: Action, key: RecordKey, before: str | None, after: str | None) -> None:
         """Add the row of one record; ``before`` and ``after`` are canonical JSON."""
         self._seq += 1
         row: dict[str, Any] = {
@@ -95,10 +106,29 @@ def row_hash(row: dict[str, Any]) -> str:
     return digest(canonical({name: value for name, value in row.items() if name != "hash"}))
 
 
-def entries_of(connection: Connection, key: NodeKey | EdgeKey) -> list[Entry]:
+def entries_of(connection: Connection, key: RecordKey) -> list[Entry]:
     """The changes of one record, oldest first."""
     found = select(HISTORY).where(HISTORY.c.subject == key_text(key)).order_by(HISTORY.c.seq)
     return [_entry(row) for row in connection.execute(found)]
+
+
+def last_revisions(connection: Connection, limit: int) -> list[Revision]:
+    """The last batches, newest first, ``counts`` by action in alphabetical order."""
+    columns = (HISTORY.c.revision, HISTORY.c.at, HISTORY.c.actor, HISTORY.c.reason, HISTORY.c.action)
+    # Revisions have no gaps, so the last ones are found by number and the rest of the history is not read.
+    query = (
+        select(*columns, func.count())
+        .where(HISTORY.c.revision > head(connection).revision - max(0, limit))
+        .group_by(*columns)
+        .order_by(HISTORY.c.revision.desc(), HISTORY.c.action)
+    )
+    found: dict[tuple[int, str, str, str], dict[Action, int]] = {}
+    for revision, at, actor, reason, action, count in connection.execute(query):
+        found.setdefault((revision, at, actor, reason), {})[action] = count
+    return [
+        Revision(revision=revision, at=at, actor=actor, reason=reason, counts=counts)
+        for (revision, at, actor, reason), counts in found.items()
+    ]
 
 
 def verify(connection: Connection) -> Iterator[Problem]:
@@ -165,6 +195,9 @@ def _current(connection: Connection) -> Iterator[tuple[str, tuple[int, str], boo
     for row in connection.execute(_streamed(select(EDGES).order_by(*EDGES.primary_key.columns))):
         key = (row.source_kind, row.source_id, row.relation, row.target_kind, row.target_id)
         yield key_text(key), (row.revision, digest(edge_text(key, row.note))), True
+    for row in connection.execute(_streamed(select(FEEDBACK).order_by(*FEEDBACK.primary_key.columns))):
+        subject = key_text((row.kind, row.scene, row.achievement, row.mark))
+        yield subject, (row.revision, digest(row.attributes)), True
 
 
 def _streamed(query: Select[Any]) -> Select[Any]:

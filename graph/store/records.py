@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Collection
+from datetime import UTC
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from graph.feedback import FEEDBACK, FEEDBACK_LABELS, STAGES, Feedback, FeedbackKind
 from graph.kinds import KINDS, Node
 from graph.problems import Refused
-from graph.relations import Edge
-from graph.store.changes import EdgeKey, NodeKey
+from graph.relations import RELATIONS, Edge
+from graph.store.changes import EdgeKey, NodeKey, RecordKey
 
 
 def canonical(value: object) -> str:
@@ -51,16 +54,25 @@ def node_from(kind: str, text: str) -> Node:
     """
     if kind not in KINDS:
         raise Refused("store_newer", f"数据库里有本版本不认识的类型“{kind}”。", "请升级揭榜后再打开。")
-    try:
-        values = _bare(kind).validate_json(text)
-    except ValidationError as error:
-        where = "、".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
-        raise Refused(
-            "record_unreadable",
-            f"数据库里有一条{KINDS[kind].label}记录读不出来（{where or text[:40]}）。",
-            "请先核验历史（verify），必要时用备份恢复。",
-        ) from error
+    values = _values(KINDS[kind], KINDS[kind].label, text)
     return KINDS[kind].model_construct(_fields_set=set(values), **values)
+
+
+def feedback_text(record: Feedback) -> str:
+    """The judgement or outcome as canonical JSON; attributes at their default are left out."""
+    return canonical(record.model_dump(mode="json", exclude_defaults=True))
+
+
+def feedback_from(kind: FeedbackKind, text: str) -> Feedback:
+    """The judgement or outcome of a stored text, read like ``node_from``. Raises ``Refused`` likewise."""
+    model, label = FEEDBACK[kind], FEEDBACK_LABELS[kind]
+    values = _values(model, label, text)
+    if lacking := [
+        name for name, about in model.model_fields.items() if about.is_required() and name not in values
+    ]:
+        raise _unreadable(label, "、".join(lacking))
+    values["at"] = values["at"].astimezone(UTC)
+    return model.model_construct(_fields_set=set(values), **values)
 
 
 def edge_from(key: EdgeKey, note: str) -> Edge:
@@ -76,21 +88,57 @@ def edge_from(key: EdgeKey, note: str) -> Edge:
     )
 
 
-def key_text(key: NodeKey | EdgeKey) -> str:
-    """A record's key as the history keeps it: a JSON list of two (node) or five (edge) texts."""
+def key_text(key: RecordKey) -> str:
+    """A record's key as the history keeps it: a JSON list of two (node), five (edge) or four (feedback) texts."""
     return canonical(list(key))
 
 
-def key_from(text: str) -> NodeKey | EdgeKey:
+def key_from(text: str) -> RecordKey:
     """The key of ``key_text``."""
-    parts: NodeKey | EdgeKey = tuple(json.loads(text))
+    parts: RecordKey = tuple(json.loads(text))
     return parts
 
 
+def named(key: RecordKey, missing: Collection[NodeKey] = ()) -> str:
+    """A record as people call it, in Chinese; nodes of it that are ``missing`` are marked."""
+    if len(key) == 2:
+        return _named_node(key, missing)
+    if len(key) == 5:
+        label = RELATIONS[key[2]].label if key[2] in RELATIONS else key[2]
+        return f"{_named_node(key[:2], missing)} —{label}→ {_named_node(key[3:], missing)}"
+    kind, scene, achievement, mark = key
+    stages = {str(stage): label for stage, label in STAGES.items() if kind == "outcome"}
+    pair = f"{_named_node(('scene', scene), missing)} 与 {_named_node(('achievement', achievement), missing)}"
+    labels = {str(name): label for name, label in FEEDBACK_LABELS.items()}
+    return f"{pair} 的{labels.get(kind, kind)}（{stages.get(mark, mark)}）"
+
+
+def _named_node(key: NodeKey, missing: Collection[NodeKey]) -> str:
+    kind, id = key
+    label = KINDS[kind].label if kind in KINDS else kind
+    return f"{label} {id}" + ("（不存在）" if key in missing else "")
+
+
+def _values(model: type[BaseModel], label: str, text: str) -> dict[str, Any]:
+    try:
+        return _bare(model).validate_json(text)
+    except ValidationError as error:
+        where = "、".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
+        raise _unreadable(label, where or text[:40]) from error
+
+
+def _unreadable(label: str, where: str) -> Refused:
+    return Refused(
+        "record_unreadable",
+        f"数据库里有一条{label}记录读不出来（{where}）。",
+        "请先核验历史（verify），必要时用备份恢复。",
+    )
+
+
 @cache
-def _bare(kind: str) -> TypeAdapter[dict[str, Any]]:
-    """Reads the attributes of a kind by type alone; attributes that the kind no longer has are dropped."""
-    types = {name: about.annotation for name, about in KINDS[kind].model_fields.items()}
+def _bare(model: type[BaseModel]) -> TypeAdapter[dict[str, Any]]:
+    """Reads the attributes of a model by type alone; attributes that the model no longer has are dropped."""
+    types = {name: about.annotation for name, about in model.model_fields.items()}
     # mypy knows TypedDict as a form of class only, not as the function that makes one.
     make: Any = TypedDict
-    return TypeAdapter(make(f"Stored{kind.title()}", types, total=False))
+    return TypeAdapter(make(f"Stored{model.__name__}", types, total=False))

@@ -1,17 +1,18 @@
 """Reading the store as it was at one moment."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, func, or_, select, tuple_
 
+from graph.feedback import Feedback, FeedbackKey, FeedbackKind, Judgement, Outcome
 from graph.kinds import KINDS, Node
 from graph.relations import Edge
 from graph.store.changes import EdgeKey, NodeKey, Touched
-from graph.store.history import Entry, Head, entries_of, head, touched_since
-from graph.store.records import edge_from, key_from, node_from
-from graph.store.tables import EDGES, NODES
+from graph.store.history import Entry, Head, Revision, entries_of, head, last_revisions, touched_since
+from graph.store.records import edge_from, feedback_from, key_from, node_from
+from graph.store.tables import EDGES, FEEDBACK, NODES
 from graph.values import clean_cell
 
 # Keys per look-up: below every database's limit of bound values, and few enough to plan quickly.
@@ -86,12 +87,23 @@ class Snapshot:
         notes = edge_notes(self._connection, wanted)
         return {key: edge_from(key, notes[key]) for key in wanted if key in notes}
 
+    def judgements(self, scene: str | None = None) -> list[Judgement]:
+        """All judgements, or those of a scene, ordered by key, also of nodes that are gone."""
+        return [record for record in self._feedback("judgement", scene) if isinstance(record, Judgement)]
+
+    def outcomes(self, scene: str | None = None) -> list[Outcome]:
+        """All outcomes, or those of a scene, ordered by key (stages by name), also of nodes that are gone."""
+        return [record for record in self._feedback("outcome", scene) if isinstance(record, Outcome)]
+
     def counts(self) -> dict[str, int]:
-        """How many nodes of every kind (0 included), and under ``edge`` how many edges."""
+        """How many nodes of every kind, ``edge``, ``judgement`` and ``outcome`` there are (0 included)."""
         query = select(NODES.c.kind, func.count()).group_by(NODES.c.kind).order_by(NODES.c.kind)
         found: dict[str, int] = dict.fromkeys(KINDS, 0)
         found.update((kind, count) for kind, count in self._connection.execute(query))
         found["edge"] = self._connection.execute(select(func.count()).select_from(EDGES)).scalar_one()
+        found.update({"judgement": 0, "outcome": 0})
+        query = select(FEEDBACK.c.kind, func.count()).group_by(FEEDBACK.c.kind)
+        found.update((kind, count) for kind, count in self._connection.execute(query))
         return found
 
     def changes_since(self, revision: int) -> list[Touched]:
@@ -109,6 +121,24 @@ class Snapshot:
         """The changes of an edge, oldest first, also of one that was removed."""
         return entries_of(self._connection, key)
 
+    def history_of_feedback(self, key: FeedbackKey) -> list[Entry]:
+        """The changes of a judgement or outcome, oldest first, also of one that was removed."""
+        return entries_of(self._connection, key)
+
+    def revisions(self, limit: int = 20) -> list[Revision]:
+        """The last ``limit`` batches that changed something, newest first."""
+        return last_revisions(self._connection, limit)
+
+    def _feedback(self, kind: FeedbackKind, scene: str | None) -> Iterator[Feedback]:
+        query = select(FEEDBACK.c.attributes).where(FEEDBACK.c.kind == kind)
+        query = query.order_by(*FEEDBACK.primary_key.columns)
+        if scene is not None:
+            if clean_cell(scene) != scene:
+                return
+            query = query.where(FEEDBACK.c.scene == scene)
+        for row in self._connection.execute(query):
+            yield feedback_from(kind, row.attributes)
+
 
 def edge_notes(connection: Connection, keys: Iterable[EdgeKey]) -> dict[EdgeKey, str]:
     """The notes of those of the edges that exist."""
@@ -119,6 +149,29 @@ def edge_notes(connection: Connection, keys: Iterable[EdgeKey]) -> dict[EdgeKey,
             if (key := _key(row)) in wanted:
                 found[key] = row.note
     return found
+
+
+def feedback_texts(connection: Connection, keys: Iterable[FeedbackKey]) -> dict[FeedbackKey, str]:
+    """The texts of those of the judgements and outcomes that exist."""
+    columns = list(FEEDBACK.primary_key.columns)
+    found: dict[FeedbackKey, str] = {}
+    for some in chunks(keys):
+        query = select(FEEDBACK).where(tuple_(*columns).in_(some))
+        for kind, scene, achievement, mark, text, _ in connection.execute(query):
+            found[kind, scene, achievement, mark] = text
+    return found
+
+
+def missing_nodes(
+    connection: Connection, wanted: Iterable[NodeKey], batch: Mapping[NodeKey, object]
+) -> set[NodeKey]:
+    """Those of the nodes that will not be there after a batch, which has the last word on nodes (None: removed)."""
+    wanted = set(wanted)
+    missing = {key for key in wanted if key in batch and batch[key] is None}
+    for kind, ids in by_kind(wanted - batch.keys()):
+        query = select(NODES.c.id).where(NODES.c.kind == kind, NODES.c.id.in_(ids))
+        missing |= {(kind, i) for i in ids} - {(kind, row.id) for row in connection.execute(query)}
+    return missing
 
 
 def at_sources(nodes: Iterable[NodeKey]) -> Iterator[Select[Any]]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from graph.feedback import FeedbackKey, Judgement, Outcome
 from graph.kinds import Node
 from graph.problems import Problem
 from graph.relations import Edge
-from graph.store import applying, history, schema
+from graph.store import applying, history, replaying, schema, undoing
 from graph.store.changes import Applied, Change, EdgeKey, Touched
 from graph.store.engine import Database, connect, refusing
-from graph.store.history import Entry, Head
+from graph.store.history import Entry, Head, Revision
 from graph.store.snapshot import Snapshot
 from graph.values import clean_cell
 
@@ -51,24 +52,39 @@ class Store:
         with refusing(self.place), self._database.reading() as connection:
             yield Snapshot(connection, self.store_id)
 
-    def apply(self, changes: Iterable[Change], *, actor: str, at: datetime, reason: str) -> Applied:
+    def apply(
+        self, changes: Iterable[Change], *, actor: str, at: datetime, reason: str, since: int | None = None
+    ) -> Applied:
         """Make all the changes or none, as one revision with one history row per changed record.
 
         A later change of a record in the batch overrides an earlier one. Unchanged records write
-        nothing, and a batch without effect makes no revision. Removing a node removes its edges.
-        Raises ``Refused`` (``relation_dangling``) when an edge would end up without one of its nodes;
-        ``ValueError`` for a time without zone or an empty actor.
+        nothing, and a batch without effect makes no revision. Removing a node removes its edges and
+        keeps what people said of it. Raises ``Refused``: ``relation_dangling`` when an edge would end up
+        without one of its nodes, ``feedback_dangling`` when feedback is put on a scene or achievement that
+        is not there after the batch, ``plan_stale`` when a record that the changes name was changed after
+        ``since`` (the revision they were worked out from; None: does not matter); ``ValueError`` for a time
+        without zone or an empty actor.
         """
-        if at.tzinfo is None:
-            raise ValueError("the time of a change needs a time zone")
-        who, why = clean_cell(actor), clean_cell(reason)
-        if not who:
-            raise ValueError("a change needs an actor")
-        moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+        written = _written(actor, at, reason)
         # The changes are drawn before the lock is taken: reading a sheet keeps no other writer waiting.
         batch = applying.gather(changes)
         with refusing(self.place), self._database.writing() as connection:
-            return applying.write(connection, batch, actor=who, at=moment, reason=why)
+            if since is not None:
+                applying.refuse_stale(connection, batch, since)
+            return applying.write(connection, batch, **written)
+
+    def undo(self, revision: int, *, actor: str, at: datetime, reason: str) -> Applied:
+        """Put every record that the revision touched back to what it was before, as one new revision.
+
+        The history keeps both. Undoing the new revision brings the undone one back. Raises ``Refused``:
+        ``undo_unknown`` for a revision that does not exist, ``undo_conflict`` naming records that are no
+        longer as the revision left them, or relations made or nodes removed since that stand in the way;
+        ``ValueError`` like ``apply``. Judgements and outcomes never stand in the way.
+        """
+        written = _written(actor, at, reason)
+        with refusing(self.place), self._database.writing() as connection:
+            batch = undoing.batch_before(connection, revision)
+            return applying.write(connection, batch, **written)
 
     def revision(self) -> int:
         """The number of the last batch that changed anything; 0 for a new store."""
@@ -104,8 +120,18 @@ class Store:
         with self.snapshot() as now:
             return now.edges_of(kind, id)
 
+    def judgements(self, scene: str | None = None) -> list[Judgement]:
+        """All judgements, or those of a scene, ordered by key, also of nodes that are gone."""
+        with self.snapshot() as now:
+            return now.judgements(scene)
+
+    def outcomes(self, scene: str | None = None) -> list[Outcome]:
+        """All outcomes, or those of a scene, ordered by key (stages by name), also of nodes that are gone."""
+        with self.snapshot() as now:
+            return now.outcomes(scene)
+
     def counts(self) -> dict[str, int]:
-        """How many nodes of every kind (0 included), and under ``edge`` how many edges."""
+        """How many nodes of every kind, ``edge``, ``judgement`` and ``outcome`` there are (0 included)."""
         with self.snapshot() as now:
             return now.counts()
 
@@ -124,10 +150,39 @@ class Store:
         with self.snapshot() as now:
             return now.history_of_edge(key)
 
+    def history_of_feedback(self, key: FeedbackKey) -> list[Entry]:
+        """The changes of a judgement or outcome, oldest first, also of one that was removed."""
+        with self.snapshot() as now:
+            return now.history_of_feedback(key)
+
+    def revisions(self, limit: int = 20) -> list[Revision]:
+        """The last ``limit`` batches that changed something, newest first."""
+        with self.snapshot() as now:
+            return now.revisions(limit)
+
+    def records_at(self, revision: int) -> Iterator[Change]:
+        """Every record that there was after an earlier revision, as the changes that make them in an empty store.
+
+        Feedback of a node that was gone by then cannot be applied without it. Raises ``Refused``
+        (``revision_unknown``).
+        """
+        with refusing(self.place), self._database.reading() as connection:
+            yield from replaying.records_at(connection, revision)
+
     def verify_history(self) -> list[Problem]:
         """What does not hold: rows and links of the hash chain, and records that differ from it."""
         with refusing(self.place), self._database.reading() as connection:
             return list(history.verify(connection))
+
+
+def _written(actor: str, at: datetime, reason: str) -> dict[str, str]:
+    if at.tzinfo is None:
+        raise ValueError("the time of a change needs a time zone")
+    who = clean_cell(actor)
+    if not who:
+        raise ValueError("a change needs an actor")
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return {"actor": who, "at": moment, "reason": clean_cell(reason)}
 
 
 def open_store(where: str | Path, *, create: bool = True, lock_timeout: float = 5.0) -> Store:

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text
 
 # The newest step under migrations/versions; a test keeps the two equal.
-VERSION = "0001"
+VERSION = "0002"
 
 METADATA = MetaData()
 
@@ -35,6 +35,18 @@ EDGES = Table(
     Column("revision", BigInteger, nullable=False),
     Index("edges_by_target", "target_kind", "target_id"),
     Index("edges_by_revision", "revision"),
+)
+
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("kind", _KEY, primary_key=True),
+    Column("scene", _KEY, primary_key=True),
+    Column("achievement", _KEY, primary_key=True),
+    # The judge of a judgement, the stage of an outcome.
+    Column("mark", _KEY, primary_key=True),
+    Column("attributes", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 HISTORY = Table(

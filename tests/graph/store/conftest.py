@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, delete, text
 
 from graph.store.store import Store, open_store
-from graph.store.tables import EDGES, HISTORY, NODES
+from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES
 
 MakePlace = Callable[[], str | Path]
 MakeStore = Callable[[], Store]
@@ -113,20 +113,32 @@ def make_store(make_place: MakePlace) -> Iterator[MakeStore]:
         store.close()
 
 
-@pytest.fixture
-def store(make_store: MakeStore) -> Store:
+def _empty(store: Store) -> Store:
+    with store._database.writing() as connection:
+        for table in (NODES, EDGES, FEEDBACK, HISTORY):
+            connection.execute(delete(table))
+    return store
+
+
+@pytest.fixture(scope="session")
+def postgresql_store(postgresql: str, postgresql_templates: Callable[[str], None]) -> Iterator[Store]:
+    """The one store that tests on PostgreSQL take turns with: a database of its own for each takes too long."""
+    postgresql_templates("CREATE DATABASE shared")
+    with open_store(f"{postgresql}/shared") as store:
+        yield store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """One empty store."""
-    return make_store()
+    if request.param == "sqlite":
+        with open_store(tmp_path / "t.db") as store:
+            yield store
+    else:
+        yield _empty(request.getfixturevalue("postgresql_store"))
 
 
 @pytest.fixture
 def emptied(store: Store) -> Callable[[], Store]:
     """Gives the same store, emptied of everything, at every call: quick enough for many examples."""
-
-    def empty() -> Store:
-        with store._database.writing() as connection:
-            for table in (NODES, EDGES, HISTORY):
-                connection.execute(delete(table))
-        return store
-
-    return empty
+    return lambda: _empty(store)

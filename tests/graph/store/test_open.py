@@ -8,13 +8,15 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, inspect, text
 
-from graph.kinds import Scene
+from graph.feedback import Judgement
+from graph.kinds import Achievement, Scene
 from graph.problems import Refused
-from graph.store.changes import PutNode
+from graph.store.changes import PutFeedback, PutNode
 from graph.store.engine import connect
 from graph.store.store import Store, open_store
 from graph.store.tables import METADATA, VERSION
@@ -139,6 +141,53 @@ def _upgrade_with(source: str, connection: object) -> None:
     exec(compile(source, "step", "exec"), step.__dict__)
     with Operations.context(context):
         step.upgrade()
+
+
+def test_open_store_brings_a_store_of_the_first_version_up_to_date_in_place(make_place: MakePlace) -> None:
+    place = make_place()
+    _make_first_version(place)
+    with open_store(place, create=False) as store:
+        assert (store.store_id, store.revision(), [n.title for n in store.nodes()]) == (
+            "0" * 32,
+            1,
+            ["旧场景"],
+        )
+        assert (store.judgements(), store.verify_history()) == ([], [])
+        graded = Judgement(scene="CJ-1", achievement="CG-1", judge="程某", level=3, at=NOON)
+        store.apply(
+            [PutNode(node=Achievement(id="CG-1", title="成果")), PutFeedback(record=graded)],
+            actor="张三", at=NOON, reason="",
+        )  # fmt: skip
+    with open_store(place, create=False) as store:
+        assert (store.revision(), store.judgements(), store.verify_history()) == (2, [graded], [])
+
+
+def _make_first_version(place: str | Path) -> None:
+    """A store as the first version of the program left it: its tables, one scene, and the scene's history."""
+    from graph.store.migrations.versions import version_0001
+
+    scene = '{"id":"CJ-1","title":"旧场景"}'
+    rows: dict[str, dict[str, Any]] = {
+        "alembic_version": {"version_num": "0001"},
+        "settings": {"key": "store_id", "value": "0" * 32},
+        "nodes": {
+            "kind": "scene", "id": "CJ-1", "title": "旧场景", "attributes": scene, "visibility": "public",
+            "digest": "2259470314fce44ded91ed53b1c086dffc538dccbed5131bc39b37f12a18fd33", "revision": 1,
+        },
+        "history": {
+            "seq": 1, "revision": 1, "at": "2026-01-01T00:00:00.000000+00:00", "actor": "张三", "action": "put_node",
+            "subject": '["scene","CJ-1"]', "before": None, "after": scene, "reason": "导入",
+            "previous_hash": "0" * 64, "hash": "887a2928d4621ee2237be3ccdd076c0ce6b543ef330bfd6c097fab5926d67cc5",
+        },
+    }  # fmt: skip
+    database = connect(place, create=True, lock_timeout=1)
+    with database.writing() as connection:
+        _upgrade_with(Path(version_0001.__file__).read_text(), connection)
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
+        for table, values in rows.items():
+            bound = ", ".join(f":{name}" for name in values)
+            connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({bound})"), values)
+    database.engine.dispose()
 
 
 def test_writers_are_refused_while_another_writes_and_readers_are_not(

@@ -1,7 +1,7 @@
 """What every store promises, on every database."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graph.feedback import Feedback, FeedbackKey, Judgement, Outcome
 from graph.kinds import Achievement, Case, Enterprise, Node, Scene
 from graph.problems import Refused
 from graph.relations import Edge
@@ -18,8 +19,10 @@ from graph.store.changes import (
     EdgeKey,
     NodeKey,
     PutEdge,
+    PutFeedback,
     PutNode,
     RemoveEdge,
+    RemoveFeedback,
     RemoveNode,
     Touched,
 )
@@ -111,6 +114,24 @@ def test_apply_refuses_an_unchanged_edge_whose_node_the_batch_removed_first(stor
 
 def test_apply_takes_an_edge_before_its_nodes(store: Store) -> None:
     assert _apply(store, PutEdge(edge=POSTS), PutNode(node=SCENE), PutNode(node=FIRM)).added == 3
+
+
+def test_apply_refuses_changes_worked_out_before_others_changed_the_same_records(store: Store) -> None:
+    _apply(store, PutNode(node=SCENE), PutNode(node=FIRM))
+    seen = store.revision()
+    renamed = SCENE.model_copy(update={"title": "海岛应急投送"})
+
+    def worked_out() -> Iterator[Change]:
+        # Somebody else is quicker, after whatever was looked at before and before the lock.
+        _apply(store, PutNode(node=SCENE.model_copy(update={"title": "海岛快送"})))
+        yield PutNode(node=renamed)
+
+    with pytest.raises(Refused) as refused:
+        store.apply(worked_out(), actor="李四", at=NOON, reason="", since=seen)
+    assert (refused.value.code, store.revision()) == ("plan_stale", seen + 1)
+    # Others' changes of other records do not matter, nor do one's own of before.
+    moved = PutNode(node=FIRM.model_copy(update={"title": "某某集团"}))
+    assert store.apply([moved], actor="李四", at=NOON, reason="", since=seen).changed == 1
 
 
 def test_apply_needs_a_zone_and_an_actor(store: Store) -> None:
@@ -241,23 +262,38 @@ _EDGES = [
     )
     for note in ("", "说明")
 ]
-_CHANGES = st.one_of(
+_FEEDBACK: list[Feedback] = [
+    *(
+        Judgement(scene=scene, achievement="1", judge="程某", level=level, at=NOON)
+        for scene in ("1", "2")
+        for level in (1, 4)
+    ),
+    *(Outcome(scene="1", achievement="1", stage="met", by=by, at=NOON) for by in ("程某", "李四")),
+]
+_CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.sampled_from([PutNode(node=n) for n in _NODES]),
     st.sampled_from([PutEdge(edge=e) for e in _EDGES]),
     st.sampled_from([RemoveNode(kind=n.kind, id=n.id) for n in _NODES[::2]]),
     st.sampled_from([RemoveEdge(key=e.key) for e in _EDGES]),
+    st.sampled_from([PutFeedback(record=f) for f in _FEEDBACK]),
+    st.sampled_from([RemoveFeedback(key=f.key) for f in _FEEDBACK[::2]]),
 )
 
 
 class Model:
-    """The store in the plainest terms: two dictionaries, changed one after the other."""
+    """The store in the plainest terms: three dictionaries, changed one after the other."""
 
     def __init__(self) -> None:
         self.nodes: dict[NodeKey, Node] = {}
         self.edges: dict[EdgeKey, Edge] = {}
+        self.feedback: dict[FeedbackKey, Feedback] = {}
+
+    def records(self) -> dict[Any, Any]:
+        return {**self.nodes, **self.edges, **self.feedback}
 
     def apply(self, batch: list[Change]) -> bool:
-        nodes, edges = dict(self.nodes), dict(self.edges)
+        nodes, edges, feedback = dict(self.nodes), dict(self.edges), dict(self.feedback)
+        said: dict[FeedbackKey, Feedback] = {}
         for change in batch:
             match change:
                 case PutNode(node=node):
@@ -269,9 +305,16 @@ class Model:
                     edges[edge.key] = edge
                 case RemoveEdge(key=key):
                     edges.pop(key, None)
+                case PutFeedback(record=record):
+                    feedback[record.key] = said[record.key] = record
+                case RemoveFeedback(key=name):
+                    feedback.pop(name, None)
+                    said.pop(name, None)
         if any(end not in nodes for k in edges for end in (k[:2], k[3:])):
             return False
-        self.nodes, self.edges = nodes, edges
+        if any(("scene", k[1]) not in nodes or ("achievement", k[2]) not in nodes for k in said):
+            return False
+        self.nodes, self.edges, self.feedback = nodes, edges, feedback
         return True
 
 
@@ -282,7 +325,7 @@ def test_any_batches_come_to_what_doing_them_one_by_one_comes_to(
 ) -> None:
     store, model = emptied(), Model()
     for batch in batches:
-        nodes, edges = dict(model.nodes), dict(model.edges)
+        was = model.records()
         before = store.head()
         if not model.apply(batch):
             with pytest.raises(Refused):
@@ -290,8 +333,7 @@ def test_any_batches_come_to_what_doing_them_one_by_one_comes_to(
             assert store.head() == before
             continue
         done = _apply(store, *batch)
-        was: dict[Any, Any] = {**nodes, **edges}
-        now: dict[Any, Any] = {**model.nodes, **model.edges}
+        now = model.records()
         changed = {k for k in was.keys() | now.keys() if was.get(k) != now.get(k)}
         assert (done.added, done.changed, done.removed) == (
             len(now.keys() - was.keys()),
@@ -307,4 +349,5 @@ def test_any_batches_come_to_what_doing_them_one_by_one_comes_to(
             [model.nodes[k] for k in sorted(model.nodes)],
             [model.edges[k] for k in sorted(model.edges)],
         )
+        assert [*store.judgements(), *store.outcomes()] == [model.feedback[k] for k in sorted(model.feedback)]
     assert store.verify_history() == []
