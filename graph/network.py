@@ -47,7 +47,7 @@ class Network:
     """The knowledge graph at one revision of a store; ``catch_up`` follows the store.
 
     ``graph`` is a networkx ``MultiDiGraph``. Node attributes: ``title``, ``field`` (tuple), ``district``,
-    ``visibility``. Edge attributes: ``note``, ``derived`` (implied by a record's columns rather than
+    ``visibility``, of achievements ``inventors`` (tuple). Edge attributes: ``note``, ``derived`` (implied by a record's columns rather than
     stored), ``visibility``. A stored edge stands before an implied one of the same ends and relation.
     Implied are: ``posts`` and ``owns`` from the organisation that a scene or achievement names as owner
     (by code, else by name), ``tried_in`` and ``adopts`` from a case's two ids, ``in_field`` to fields.
@@ -75,6 +75,8 @@ class Network:
         # Made when asked for, dropped when anything changes.
         self._degrees: dict[NodeKey, int] = {}
         self._sparse: Any = None
+        # Whatever else a reader has worked out from this revision, under a name of its own.
+        self.derived: dict[str, Any] = {}
 
     @classmethod
     def build(cls, store: Store) -> Self:
@@ -97,7 +99,7 @@ class Network:
             self._take_nodes([key for key in touched if len(key) == 2], now)
             self._take_edges([key for key in touched if len(key) == 5], now)
             self.revision = now.revision
-            self._degrees = {}
+            self._degrees, self.derived = {}, {}
             return len(touched)
 
     def neighbours(self, key: NodeKey) -> Iterator[NodeKey]:
@@ -182,6 +184,8 @@ class Network:
             return
         shown = _strictest(node, "title", least=node.visibility)
         self.graph.add_node(key, title=node.title, field=node.field, district=node.district, visibility=shown)
+        if isinstance(node, Achievement):
+            self.graph.nodes[key]["inventors"] = node.inventors
         self._known_as[key] = _names(node)
         for name in self._known_as[key]:
             self._answering.setdefault(name, set()).add(key)

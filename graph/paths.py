@@ -1,6 +1,6 @@
 """Why two nodes belong together: evidence paths, closeness as a number, shared partners, near cases."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log2
@@ -149,6 +149,15 @@ def near_cases(network: Network, source: NodeKey, *, limit: int = 5) -> list[Nod
     shared = {key: len(fields & _fields(network, key)) for key in cases}
     ranked = sorted(cases, key=lambda key: (-close[key], -shared[key], key))
     return [key for key in ranked if close[key] > 0 or shared[key] > 0][:limit]
+
+
+def may_see(network: Network, nodes: Sequence[NodeKey], audience: Visibility) -> bool:
+    """Whether an audience may see each of the nodes, and a relation between any two neighbours that have one."""
+    return all(_seen(network, node, audience) for node in nodes) and all(
+        _linked(network, here, there, audience)
+        for here, there in pairwise(nodes)
+        if network.graph.has_edge(here, there) or network.graph.has_edge(there, here)
+    )
 
 
 def _half_paths(

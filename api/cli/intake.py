@@ -1,6 +1,6 @@
 """Getting spreadsheets in and out: import, template, export."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +11,12 @@ from api.cli.screen import say, say_aside, say_error
 from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
+    from graph.feedback import Feedback, FeedbackKind
     from graph.intake.importing import ImportPlan, ImportResult
     from graph.kinds import Node
     from graph.problems import Problem
     from graph.relations import Edge
+    from graph.store.snapshot import Snapshot
     from graph.values import Visibility
 
 _SHOWN = 20
@@ -29,10 +31,18 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="文件", help="xlsx、csv 或 jsonl 文件，可以多个。")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="文件",
+            help="xlsx、csv 或 jsonl 文件，可以多个；前面可写类别，如 judgements（评级）、outcomes（对接结果）。",
+        ),
+    ],
     kind: Annotated[
         str | None,
-        typer.Option(help="表里是什么：场景、成果、企业、机构、经纪人、案例、关系 …；不写则按表头判断。"),
+        typer.Option(
+            help="表里是什么：场景、成果、企业、机构、经纪人、案例、关系、评级、对接结果 …；不写则按表头判断。"
+        ),
     ] = None,
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="指定列的含义，如 --map 甲方=建设单位，可多次。")
@@ -46,12 +56,16 @@ def import_(
     ] = None,
     reason: Annotated[str, typer.Option(help="写入历史的事由。")] = "",
     actor: Annotated[str, typer.Option(envvar="JIEBANG_USER", help="写入历史的经办人。")] = "命令行",
+    judge: Annotated[
+        str, typer.Option("--judge", "--by", help="评级或对接结果没写是谁的，记为谁；不写则记为经办人。")
+    ] = "",
 ) -> None:
     """导入表格：先核对，再整批写入；有错误则指出位置和改法。"""
     from api.output_files import check_target
     from graph.intake.importing import plan_import
 
     settings: Settings = context.obj
+    kind, files = _kind_and_files(kind, files)
     overrides = _overrides(mapping or [])
     if not actor.strip():
         say_error("--actor 后面没有内容。", "请写经办人的姓名；不写这个选项则记为“命令行”。")
@@ -60,7 +74,12 @@ def import_(
         check_target(report, ".xlsx")
     with settings.home.open_store(create=True) as store:
         plan = plan_import(
-            list(files), store=store, at=datetime.now(UTC), kind=_kind(kind), overrides=overrides
+            list(files),
+            store=store,
+            at=datetime.now(UTC),
+            kind=kind,
+            overrides=overrides,
+            actor=judge.strip() or actor.strip(),
         )
         _show_mapping(plan)
         _show_problems(plan)
@@ -88,6 +107,9 @@ def _show_written(plan: "ImportPlan", result: "ImportResult") -> None:
     written = result.applied.added + result.applied.changed if result.applied else 0
     if written:
         say(f"已写入 {written} 条。" + ("有错的行没有写入。" if plan.errors else ""))
+        if result.applied:
+            revision = result.applied.revision
+            say(f"这是第 {revision} 次改动。撤销：jiebang undo {revision}")
     elif plan.counts.unchanged or not plan.errors:
         say("没有改动：可以写入的内容与库中一致。")
     else:
@@ -98,7 +120,8 @@ def template(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="类别", help="场景、成果、企业、机构、经纪人、案例、关系 …（或 scene 等英文名）。"
+            metavar="类别",
+            help="场景、成果、企业、机构、经纪人、案例、关系、评级、对接结果 …（或 scene 等英文名）。",
         ),
     ],
     out: Annotated[Path | None, typer.Option("--out", help="写到哪里，默认 模板-类别.xlsx。")] = None,
@@ -125,33 +148,69 @@ def export(
 ) -> None:
     """导出数据；导出的文件（内部视角）可以原样再导入。"""
     from api.output_files import writing
-    from graph.intake.exporting import may_see, write_edges, write_nodes
+    from graph.intake.exporting import write_edges, write_feedback, write_nodes
+    from graph.intake.feedback_columns import FEEDBACK_WORDS
     from graph.intake.targets import RELATION
     from graph.relations import parse_kind
     from graph.values import parse_visibility
 
     settings: Settings = context.obj
     wanted, who = _kind(kind), parse_visibility(audience)
-    if wanted not in (None, RELATION):
+    said_of = FEEDBACK_WORDS.get(wanted or "")
+    if wanted not in (None, RELATION) and not said_of:
         parse_kind(wanted)
+    if said_of and who != "staff":
+        say_error("评级和对接结果只供内部。", "请去掉 --audience，或写 --audience staff。")
+        raise typer.Exit(1)
     with writing(out, ".xlsx", ".csv", ".jsonl"), settings.home.open_store(create=False) as store:
         with store.snapshot() as now:
-            chosen = None if wanted == RELATION else wanted
-            nodes = [node for node in now.nodes(chosen) if may_see(who, node.visibility)]
-            edges = [] if chosen else _visible_edges(now.edges(), nodes, who)
-        if wanted == RELATION:
+            nodes, edges, feedback = _chosen(now, wanted, who)
+        if said_of:
+            write_feedback(feedback, out, said_of)
+        elif wanted == RELATION:
             write_edges(edges, out)
         elif wanted is not None:
             write_nodes(nodes, out, who)
         elif out.suffix.lower() == ".xlsx":
-            write_nodes(nodes, out, who, edges=edges)
+            write_nodes(nodes, out, who, edges=edges, feedback=feedback)
         else:
             say_error(f"一个 {out.suffix} 文件只能放一类记录。", "请改用 .xlsx，或用 --kind 指定一类。")
             raise typer.Exit(2)
-    told = [f"{len(nodes)} 条记录"] if wanted != RELATION else []
+    told = [f"{len(nodes)} 条记录"] if wanted != RELATION and not said_of else []
     told += [f"{len(edges)} 条关系"] if wanted in (None, RELATION) else []
+    told += _counted(feedback, said_of)
     limit = "" if who == "staff" else "（只含对方可见的内容）"
     say(f"已导出 {'、'.join(told)}到 {out}{limit}。")
+
+
+def _chosen(
+    now: "Snapshot", wanted: str | None, audience: "Visibility"
+) -> tuple[list["Node"], list["Edge"], list["Feedback"]]:
+    """What is wanted of the store and the audience may see; ``None`` wants everything."""
+    from graph.intake.exporting import may_see
+    from graph.intake.feedback_columns import FEEDBACK_LABELS, JUDGEMENT, OUTCOME
+    from graph.intake.targets import RELATION
+
+    feedback: list[Feedback] = []
+    if audience == "staff" and wanted in (None, JUDGEMENT):
+        feedback += now.judgements()
+    if audience == "staff" and wanted in (None, OUTCOME):
+        feedback += now.outcomes()
+    if wanted in FEEDBACK_LABELS:
+        return [], [], feedback
+    kind = None if wanted == RELATION else wanted
+    nodes = [node for node in now.nodes(kind) if may_see(audience, node.visibility)]
+    return nodes, _visible_edges(now.edges(), nodes, audience) if kind is None else [], feedback
+
+
+def _counted(feedback: Sequence["Feedback"], wanted: "FeedbackKind | None") -> list[str]:
+    """How many judgements and outcomes there are; where none was asked for by name, those there are none of go unsaid."""
+    from graph.intake.feedback_columns import FEEDBACK_LABELS
+
+    numbers = {kind: sum(record.key[0] == kind for record in feedback) for kind in FEEDBACK_LABELS}
+    if wanted:
+        return [f"{numbers[wanted]} 条{FEEDBACK_LABELS[wanted]}"]
+    return [f"{number} 条{FEEDBACK_LABELS[kind]}" for kind, number in numbers.items() if number]
 
 
 def _visible_edges(edges: Iterable["Edge"], nodes: Iterable["Node"], audience: "Visibility") -> list["Edge"]:
@@ -166,11 +225,27 @@ def _visible_edges(edges: Iterable["Edge"], nodes: Iterable["Node"], audience: "
 
 
 def _kind(word: str | None) -> str | None:
-    """A kind by its Chinese or English word, ``relation`` included; what is not known stays for who refuses it."""
+    """A kind by its Chinese or English word, relations and feedback too; what is not known stays for who refuses it."""
+    return None if word is None else _kind_words().get(word.strip(), word)
+
+
+def _kind_words() -> dict[str, str]:
+    from graph.intake.feedback_columns import FEEDBACK_WORDS
     from graph.intake.targets import RELATION, RELATION_LABEL
     from graph.relations import KIND_WORDS
 
-    return None if word is None else {RELATION_LABEL: RELATION, **KIND_WORDS}.get(word.strip(), word)
+    return {RELATION_LABEL: RELATION, RELATION: RELATION, **KIND_WORDS, **FEEDBACK_WORDS}
+
+
+def _kind_and_files(word: str | None, files: list[Path]) -> tuple[str | None, list[Path]]:
+    """The kind asked for and the files; the first of ``files`` is a kind's word if no file is called that."""
+    first = str(files[0])
+    if word is not None or first not in _kind_words() or files[0].exists():
+        return _kind(word), files
+    if len(files) == 1:
+        say_error(f"{first} 后面没有写文件。", f"请写成 jiebang import {first} 文件.xlsx")
+        raise typer.Exit(2)
+    return _kind(first), files[1:]
 
 
 def _overrides(mapping: list[str]) -> dict[str, str]:
@@ -187,7 +262,8 @@ def _overrides(mapping: list[str]) -> dict[str, str]:
 
 
 def _show_mapping(plan: "ImportPlan") -> None:
-    from graph.intake.targets import RELATION, kind_label
+    from graph.intake.targets import kind_label
+    from graph.kinds import KINDS
 
     for planned in plan.tables:
         place = f"“{planned.table.sheet}”" if planned.table.sheet else planned.table.source
@@ -204,7 +280,7 @@ def _show_mapping(plan: "ImportPlan") -> None:
         for column in planned.mapping.columns:
             if not column.attribute:
                 say(f"  未用：{column.header}（{column.reason}）")
-        if planned.mapping.kind != RELATION and "visibility" not in planned.mapping.attributes:
+        if planned.mapping.kind in KINDS and "visibility" not in planned.mapping.attributes:
             say("  没有“可见范围”列：新记录按“公开”保存（联系人和联系方式始终只供内部）。")
 
 

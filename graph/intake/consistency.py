@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+from graph.intake.feedback_columns import PAIR
+from graph.intake.rows import Record
 from graph.intake.targets import kind_label, targets
-from graph.intake.work import Found, Work
+from graph.intake.work import Found, Work, header_of, where
 from graph.kinds import Enterprise, Institution, Node
 from graph.problems import Problem
 from graph.relations import Edge
-from graph.store.changes import EdgeKey, NodeKey
+from graph.store.changes import NodeKey, RecordKey
 from graph.store.snapshot import Snapshot
 from graph.values import TEXT_LIMIT
 
@@ -70,7 +72,7 @@ def _hashable(value: Any) -> Any:
 def _joined_warning(one: Found, first: Found) -> Problem:
     return Problem(
         code="rows_joined",
-        message=f"与{_where(first, one)}是同一单位，已合并成一条记录",
+        message=f"与{where(first, one)}是同一单位，已合并成一条记录",
         remedy="如为两个单位，请加一列“编号”分别编号",
         severity="warning",
         sheet=one.work.table.sheet,
@@ -78,23 +80,17 @@ def _joined_warning(one: Found, first: Found) -> Problem:
     )
 
 
-def _where(other: Found, one: Found) -> str:
-    row = f"第 {other.row} 行"
-    return row if other.work is one.work else f"“{other.work.table.name}”{row}"
-
-
 def _repeated(one: Found, other: Found, *, same: bool) -> Problem:
-    where = _where(other, one)
-    mapping = one.work.mapping
-    column = next((m.header for m in mapping.mapped if m.attribute == "id"), None) if mapping else None
+    place = where(other, one)
+    column = header_of(one, "id")
     what = "这条关系"
     if isinstance(one.record, Node):
         what = f"编号“{one.record.id}”" if column else f"“{one.record.title[:30]}”（没有编号列）"
     if same:
-        message, remedy = f"与{where}完全相同，只导入一次", "可删去多余的行"
+        message, remedy = f"与{place}完全相同，只导入一次", "可删去多余的行"
     else:
         message, remedy = (
-            f"{what}与{where}重复，但内容不同",
+            f"{what}与{place}重复，但内容不同",
             "请核对：不同的记录用不同的编号，同一记录只留一行",
         )
     return Problem(
@@ -108,36 +104,37 @@ def _repeated(one: Found, other: Found, *, same: bool) -> Problem:
     )
 
 
-def with_ends(edges: list[Found], nodes: list[Found], now: Snapshot) -> list[Found]:
-    """The edges whose ends are both in the store or in this import; the others fail."""
+def with_ends(found: list[Found], nodes: list[Found], now: Snapshot) -> list[Found]:
+    """The edges and feedback whose ends are both in the store or in this import; the others fail.
+
+    A record that the store holds already as it is passes: what was said of a removed record stays.
+    """
     coming = {(f.record.kind, f.record.id) for f in nodes if isinstance(f.record, Node)}
     needed: dict[str, set[str]] = {}
-    for found in edges:
-        for kind, id in _ends(found.record):
+    for each in found:
+        for kind, id in _ends(each.record).values():
             if (kind, id) not in coming:
                 needed.setdefault(kind, set()).add(id)
     known = coming | {(kind, id) for kind, ids in needed.items() for id in now.get_many(kind, sorted(ids))}
     kept = []
-    for found in edges:
-        missing = [end for end in _ends(found.record) if end not in known]
-        if not missing:
-            kept.append(found)
-        for end in missing:
-            found.work.add([_end_unknown(found, *end)])
+    for each in found:
+        missing = {name: end for name, end in _ends(each.record).items() if end not in known}
+        if not missing or each.record == each.stored:
+            kept.append(each)
+            continue
+        for attribute, (kind, id) in missing.items():
+            each.work.add([_end_unknown(each, attribute, kind, id)])
     return kept
 
 
-def _end_unknown(found: Found, kind: str, id: str) -> Problem:
-    attribute = "source_id" if _ends(found.record)[0] == (kind, id) else "target_id"
-    mapping = found.work.mapping
-    headers = {m.attribute: m.header for m in mapping.mapped} if mapping else {}
+def _end_unknown(found: Found, attribute: str, kind: str, id: str) -> Problem:
     return Problem(
-        code="relation_end_unknown",
+        code="relation_end_unknown" if isinstance(found.record, Edge) else "feedback_end_unknown",
         message=f"没有编号为“{id}”的{kind_label(kind)}",
         remedy="请核对编号，或先（同时）导入这条记录；若它在本次导入中有错误，请先改正",
         sheet=found.work.table.sheet,
         row=found.row,
-        column=headers.get(attribute),
+        column=header_of(found, attribute),
     )
 
 
@@ -168,10 +165,15 @@ def warn_of_choices(work: Work, found: list[Found]) -> None:
         )
 
 
-def _ends(record: Node | Edge) -> tuple[NodeKey, NodeKey]:
-    assert isinstance(record, Edge)  # noqa: S101  (only called with edges)
-    return (record.source_kind, record.source_id), (record.target_kind, record.target_id)
+def _ends(record: Record) -> dict[str, NodeKey]:
+    """The nodes a record speaks of, by the attribute that names each; none for a node."""
+    if isinstance(record, Edge):
+        source, target = (record.source_kind, record.source_id), (record.target_kind, record.target_id)
+        return {"source_id": source, "target_id": target}
+    if isinstance(record, Node):
+        return {}
+    return {name: (kind, getattr(record, name)) for name, kind in PAIR.items()}
 
 
-def key_of(record: Node | Edge) -> NodeKey | EdgeKey:
-    return record.key if isinstance(record, Edge) else (record.kind, record.id)
+def key_of(record: Record) -> RecordKey:
+    return (record.kind, record.id) if isinstance(record, Node) else record.key

@@ -1,4 +1,4 @@
-"""Writes nodes and edges back into sheets that the import reads as the same records."""
+"""Writes nodes, edges, judgements and outcomes back into sheets that the import reads as the same records."""
 
 import csv
 import io
@@ -8,7 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from graph.feedback import Feedback, FeedbackKind
 from graph.identifiers.maturity import Maturity
+from graph.intake.feedback_columns import FEEDBACK_LABELS, feedback_cell
 from graph.intake.tables import plain_number
 from graph.intake.targets import RELATION, kind_label, targets
 from graph.intake.writing import (
@@ -55,9 +57,16 @@ def cell_text(node: Node, attribute: str) -> str:
 
 
 def write_nodes(
-    nodes: Iterable[Node], path: Path, audience: Visibility, *, edges: Iterable[Edge] | None = None
+    nodes: Iterable[Node],
+    path: Path,
+    audience: Visibility,
+    *,
+    edges: Iterable[Edge] | None = None,
+    feedback: Sequence[Feedback] = (),
 ) -> None:
     """Writes nodes as xlsx (a sheet per kind), csv or JSON lines, by the path's extension; with ``edges`` also those.
+
+    With ``feedback`` a sheet of judgements and one of outcomes follow where there are any, for ``staff`` only.
 
     Only what ``audience`` may see is written: records not for it are left out, single fields are blank, and
     columns of which it may see nothing are absent. For ``staff``, importing the file gives the same records;
@@ -71,12 +80,31 @@ def write_nodes(
         if visible:
             groups.setdefault(node.kind, []).append((node, visible))
     sheets = [_node_sheet(kind, groups[kind]) for kind in KINDS if kind in groups]
-    _write(sheets if edges is None else [*sheets, _edge_sheet(edges)], path)
+    if edges is not None:
+        sheets.append(_edge_sheet(edges))
+    said = [_feedback_sheet(kind, feedback) for kind in FEEDBACK_LABELS] if audience == "staff" else []
+    _write([*sheets, *(sheet for sheet in said if sheet[2])], path)
 
 
 def write_edges(edges: Iterable[Edge], path: Path) -> None:
     """Writes edges as xlsx, csv or JSON lines with the headers of the relation template."""
     _write([_edge_sheet(edges)], path)
+
+
+def write_feedback(feedback: Iterable[Feedback], path: Path, kind: FeedbackKind) -> None:
+    """Writes the judgements or the outcomes among ``feedback`` as xlsx, csv or JSON lines; for staff only.
+
+    Importing the file gives the same records, but for what the import takes for something else in any table: a
+    person whose name reads as a blank (``none``, 无) becomes who imports, with a notice; a text that is just a
+    spreadsheet's error value (``#N/A``), a long number with an exponent or a secrecy mark is an error.
+    """
+    _write([_feedback_sheet(kind, feedback)], path)
+
+
+def _feedback_sheet(kind: str, feedback: Iterable[Feedback]) -> Sheet:
+    about = targets(kind)
+    rows = [[feedback_cell(record, name) for name in about] for record in feedback if record.key[0] == kind]
+    return kind_label(kind), [t.label for t in about.values()], rows
 
 
 def _edge_sheet(edges: Iterable[Edge]) -> Sheet:

@@ -1,26 +1,29 @@
 """Plans the import of files against the store, and commits the plan as one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from graph.intake.consistency import key_of, warn_of_choices, with_ends, without_repeats
+from graph.intake.consistency import warn_of_choices, with_ends, without_repeats
 from graph.intake.duplicates import Incoming, duplicate_warnings
+from graph.intake.feedback_columns import FEEDBACK_LABELS
+from graph.intake.feedback_rows import one_per_key, read_feedback, with_stored_feedback
 from graph.intake.mapping import HeaderMapping
 from graph.intake.readers import read_tables
-from graph.intake.rows import read_row, row_id
+from graph.intake.rows import Record, read_row, row_id
 from graph.intake.tables import Table
 from graph.intake.targets import RELATION
 from graph.intake.work import Found, Work, distinct, map_tables, rows_of
-from graph.kinds import Node
-from graph.problems import Problem, Refused
+from graph.kinds import KINDS, Node
+from graph.problems import Problem
 from graph.relations import Edge
-from graph.store.changes import Applied, EdgeKey, NodeKey, PutEdge, PutNode
+from graph.store.changes import Applied, PutEdge, PutFeedback, PutNode
 from graph.store.snapshot import Snapshot
 from graph.store.store import Store
 
 Source = str | Path | Table
+Put = PutNode | PutEdge | PutFeedback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +60,12 @@ class ImportPlan:
     """What an import would do: how headers were read, what is wrong, what would change.
 
     ``problems`` are all problems in file order. ``changes`` hold new and changed records only, nodes
-    before edges; rows with an error are not among them.
+    before edges before judgements and outcomes; rows with an error are not among them.
     """
 
     tables: tuple[PlannedTable, ...]
     problems: tuple[Problem, ...]
-    changes: tuple[PutNode | PutEdge, ...]
+    changes: tuple[Put, ...]
     counts: Counts
     revision: int
     at: datetime
@@ -80,11 +83,7 @@ class ImportPlan:
         """
         if self.errors and not partial:
             return ImportResult(applied=None, counts=self.counts, errors=len(self.errors))
-        ours = {_change_key(change) for change in self.changes}
-        if any(touched.key in ours for touched in store.changes_since(self.revision)):
-            message = "核对期间，库里的同一条记录已被别人改动，没有写入任何内容。"
-            raise Refused("plan_stale", message, "请重新导入一次。")
-        applied = store.apply(self.changes, actor=actor, at=self.at, reason=reason)
+        applied = store.apply(self.changes, actor=actor, at=self.at, reason=reason, since=self.revision)
         return ImportResult(applied=applied, counts=self.counts, errors=len(self.errors))
 
 
@@ -95,12 +94,14 @@ def plan_import(
     at: datetime,
     kind: str | None = None,
     overrides: Mapping[str, str] | None = None,
+    actor: str = "",
 ) -> ImportPlan:
     """The plan of importing files (or tables already read) as one transaction; the store is only read.
 
-    ``kind`` is a node kind or ``relation``; without it each table's kind is guessed. ``overrides`` map a
-    header of the file to a column (label, alias or attribute). Relations are planned after all nodes, so
-    they may point to nodes of the same import. A column that the file does not have leaves an existing
+    ``kind`` is one of ``KIND_NAMES``; without it each table's kind is guessed. ``overrides`` map a
+    header of the file to a column (label, alias or attribute). Relations, judgements and outcomes are planned
+    after all nodes, so they may point to nodes of the same import. A judgement or outcome without a name is
+    ``actor``'s, one without a date is of ``at``. A column that the file does not have leaves an existing
     record's values as they are; a blank cell under a present header clears the value. Raises ``Refused``
     for a file that cannot be read.
     """
@@ -112,13 +113,14 @@ def plan_import(
     works = [Work(table) for table in distinct(tables)]
     general = map_tables(works, kind, overrides)
     with store.snapshot() as now:
-        nodes = [f for w in works if w.mapping and w.mapping.kind != RELATION for f in _read_nodes(w, now)]
-        nodes = without_repeats(nodes)
-        edges = [f for w in works if w.mapping and w.mapping.kind == RELATION for f in _read_edges(w)]
+        nodes = without_repeats([f for w in _of(works, KINDS) for f in _read_nodes(w, now)])
+        edges = [f for w in _of(works, (RELATION,)) for f in _read_edges(w)]
         edges = _with_stored(without_repeats(with_ends(edges, nodes, now)), now)
+        said = [f for w in _of(works, FEEDBACK_LABELS) for f in read_feedback(w, actor=actor, at=at)]
+        said = with_ends(with_stored_feedback(one_per_key(said), now), nodes, now)
         _warn_of_duplicates(nodes, now)
         revision = now.revision
-    found = nodes + edges
+    found = nodes + edges + said
     return ImportPlan(
         tables=tuple(PlannedTable(table=w.table, mapping=w.mapping, problems=_sorted(w)) for w in works),
         problems=(*general, *(p for w in works for p in _sorted(w))),
@@ -133,6 +135,10 @@ def plan_import(
         revision=revision,
         at=at,
     )
+
+
+def _of(works: list[Work], kinds: Container[str]) -> list[Work]:
+    return [work for work in works if work.mapping and work.mapping.kind in kinds]
 
 
 def _read_nodes(work: Work, now: Snapshot) -> list[Found]:
@@ -201,12 +207,10 @@ def _warn_of_duplicates(nodes: list[Found], now: Snapshot) -> None:
         works[warning.sheet if warning.row else changed[0].work.table.sheet].add([warning])
 
 
-def _change(record: Node | Edge) -> PutNode | PutEdge:
-    return PutEdge(edge=record) if isinstance(record, Edge) else PutNode(node=record)
-
-
-def _change_key(change: PutNode | PutEdge) -> NodeKey | EdgeKey:
-    return key_of(change.edge if isinstance(change, PutEdge) else change.node)
+def _change(record: Record) -> Put:
+    if isinstance(record, Edge):
+        return PutEdge(edge=record)
+    return PutNode(node=record) if isinstance(record, Node) else PutFeedback(record=record)
 
 
 def _sorted(work: Work) -> tuple[Problem, ...]:

@@ -14,7 +14,8 @@ from graph.intake.headers import (
     normalise_header,
     vocabulary,
 )
-from graph.intake.targets import RELATION, Target, kind_label, targets
+from graph.intake.targets import Target, kind_label, targets
+from graph.kinds import KINDS
 from graph.problems import Problem
 
 UNITS: Mapping[str, str] = {
@@ -199,7 +200,7 @@ def missing_columns(kind: str, taken: Iterable[str], sheet: str | None, row: int
     """The problem of a table without the columns its kind cannot do without; ``taken`` are its attributes."""
     about = targets(kind)
     present = set(taken)
-    if kind == RELATION:
+    if kind not in KINDS:
         missing = [t.label for t in about.values() if t.required and t.attribute not in present]
     else:
         # Without an id column the title makes the id; with one, records already known keep their title.

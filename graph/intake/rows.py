@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from graph.feedback import Feedback
+from graph.intake.feedback_columns import FEEDBACK_MODELS, PAIR
 from graph.intake.headers import REPORT_HEADERS, header_text
 from graph.intake.mapping import HeaderMapping, MappedColumn
 from graph.intake.secrecy import has_secret_star, is_bare_mark, is_marked_secret, is_secret_level, secret_row
@@ -40,12 +42,21 @@ SKIP_REASONS: Mapping[str, str] = {
 }
 
 
+Record = Node | Edge | Feedback
+_MODELS: Mapping[str, Any] = {**KINDS, RELATION: Edge, **FEEDBACK_MODELS}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a row came to: a record, or errors (then ``record`` is ``None``); warnings may come with both."""
+    """What a row came to: a record, or errors (then ``record`` is ``None``); warnings may come with both.
 
-    record: Node | Edge | None
+    ``unstated`` are the attributes that a row read with defaults says nothing of: no column, no cell, or a
+    default.
+    """
+
+    record: Record | None
     problems: tuple[Problem, ...] = ()
+    unstated: frozenset[str] = frozenset()
 
 
 def skip_reason(row: Row, table: Table, mapping: HeaderMapping) -> str | None:
@@ -71,6 +82,9 @@ def skip_reason(row: Row, table: Table, mapping: HeaderMapping) -> str | None:
         )
     if all(is_blank_cell(c) or header_text(c) == h for c, h in zip(row.cells, table.headers, strict=True)):
         return "header"
+    # Of feedback a row may well be 2, 2, 2: both numbers of a pair and its level.
+    if mapping.kind in FEEDBACK_MODELS and plain.isdigit():
+        return None
     return "section" if _is_section(row, first, plain) else None
 
 
@@ -101,11 +115,19 @@ def row_id(row: Row, mapping: HeaderMapping) -> str:
     return derived_id(mapping.kind, title, "" if owner is None else _text(row.cells[owner])) if title else ""
 
 
-def read_row(row: Row, table: Table, mapping: HeaderMapping, existing: Node | None = None) -> Reading:
+def read_row(
+    row: Row,
+    table: Table,
+    mapping: HeaderMapping,
+    existing: Node | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+) -> Reading:
     """The record of a row, or every error of the row at once.
 
     With ``existing`` the row updates it: an attribute without a column (or whose cell is not there at
-    all) keeps its value, a blank cell under a present header clears it.
+    all) keeps its value, a blank cell under a present header clears it. ``defaults`` stand in for cells
+    that are blank or not there.
     """
     secret = next(_secret_cells(row, mapping), None)
     if secret is not None:
@@ -126,11 +148,15 @@ def read_row(row: Row, table: Table, mapping: HeaderMapping, existing: Node | No
         except BadValue as bad:
             problems.append(_problem(bad.code, bad.message, bad.remedy, table, row, column.header))
             continue
+        if value is None:
+            continue
         values[column.attribute] = value
         if isinstance(value, str) and not value.isprintable() and _loses(value):
             problems.append(_unprintable(table, row, column.header))
-    if mapping.kind != RELATION and "id" not in mapping.attributes:
+    if mapping.kind in KINDS and "id" not in mapping.attributes:
         values["id"] = row_id(row, mapping)
+    filled_in = {name: value for name, value in (defaults or {}).items() if name not in values}
+    values.update(filled_in)
     if existing is not None and ("title" not in mapping.attributes or "title" in kept):
         values["title"] = existing.title
     record, found = _validate(
@@ -142,10 +168,18 @@ def read_row(row: Row, table: Table, mapping: HeaderMapping, existing: Node | No
     if existing is not None and isinstance(record, Node):
         absent = set(type(record).model_fields) - (mapping.attributes - kept) - {"id"}
         record = record.model_copy(update={name: getattr(existing, name) for name in absent})
-    return Reading(record=record, problems=tuple(problems))
+    if defaults is None:
+        return Reading(record=record, problems=tuple(problems))
+    unstated = (frozenset(about) - mapping.attributes) | kept | frozenset(filled_in)
+    return Reading(record=record, problems=tuple(problems), unstated=unstated)
 
 
 def _value(cell: Cell, column: MappedColumn, target: Target) -> Any:
+    value = _plain_value(cell, column, target)
+    return target.parse(value) if target.parse else value
+
+
+def _plain_value(cell: Cell, column: MappedColumn, target: Target) -> Any:
     if isinstance(cell, str):
         return cell + column.unit if column.unit and not _HAS_UNIT.search(cell) else cell
     if isinstance(cell, BadCell):
@@ -154,7 +188,7 @@ def _value(cell: Cell, column: MappedColumn, target: Target) -> Any:
         return "是" if cell else "否"
     if isinstance(cell, (int, float)):
         return shown(cell) + column.unit
-    if isinstance(cell, date) and target.attribute.endswith("id"):
+    if isinstance(cell, date) and (target.attribute.endswith("id") or target.attribute in PAIR):
         remedy = "请把编号列设为“文本”格式后重新录入"
         raise BadValue("id_is_date", f"编号被表格软件改成了日期（{cell}）", remedy)
     if isinstance(cell, (dict, list)) and target.is_text:
@@ -166,10 +200,10 @@ def _value(cell: Cell, column: MappedColumn, target: Target) -> Any:
 
 def _validate(
     values: dict[str, Any], table: Table, row: Row, mapping: HeaderMapping, already: set[str | None]
-) -> tuple[Node | Edge | None, list[Problem]]:
-    model: type[Node] | type[Edge] = Edge if mapping.kind == RELATION else KINDS[mapping.kind]
+) -> tuple[Record | None, list[Problem]]:
     try:
-        return model.model_validate(values), []
+        record: Record = _MODELS[mapping.kind].model_validate(values)
+        return record, []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     except (TypeError, KeyError, OverflowError) as error:
@@ -191,7 +225,7 @@ def _told(detail: ErrorDetails, target: Target | None) -> tuple[str, str, str]:
     """(code, message, remedy) of a pydantic error; ours are carried in its context."""
     bad = detail.get("ctx", {}).get("error")
     if isinstance(bad, BadValue):
-        return bad.code, bad.message, bad.remedy
+        return bad.code, bad.message.removesuffix("。"), bad.remedy.removesuffix("。")
     if detail["type"] == "missing":
         return "value_missing", "必填项为空", "请补填后再导入"
     example = f"，例如 {target.example}" if target and target.example else ""

@@ -1,16 +1,18 @@
-"""What a column of a sheet can mean: the attributes of a node kind or of a relation, in one shape."""
+"""What a column of a sheet can mean: the attributes of a node kind, a relation or feedback, in one shape."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+from graph.intake.feedback_columns import FEEDBACK_COLUMNS, FEEDBACK_LABELS, FEEDBACK_MODELS
 from graph.kinds import KINDS, Node, columns
 from graph.relations import EDGE_COLUMNS, RELATIONS, Edge
 from graph.values import Visibility, parse_amount
 
 RELATION = "relation"
 RELATION_LABEL = "关系"
-KIND_NAMES: tuple[str, ...] = (*KINDS, RELATION)
+KIND_NAMES: tuple[str, ...] = (*KINDS, RELATION, *FEEDBACK_LABELS)
 
 # The letters in front of ids made here (see ``rows.derived_id``).
 ID_PREFIXES: Mapping[str, str] = {
@@ -27,7 +29,7 @@ OWNER_ATTRIBUTES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One attribute as a sheet may carry it."""
+    """One attribute as a sheet may carry it; ``parse`` reads its cell where the record does not do it itself."""
 
     attribute: str
     label: str
@@ -38,13 +40,16 @@ class Target:
     required: bool
     is_amount: bool
     is_text: bool
+    parse: Callable[[Any], Any] | None = None
 
 
 @cache
 def targets(kind: str) -> Mapping[str, Target]:
-    """The targets of a kind (or of ``relation``) by attribute name, in the order a person fills them in."""
+    """The targets of a kind in ``KIND_NAMES`` by attribute name, in the order a person fills them in."""
     if kind == RELATION:
         return _edge_targets()
+    if kind in FEEDBACK_COLUMNS:
+        return _feedback_targets(kind)
     model = KINDS[kind]
     return {
         name: Target(
@@ -63,8 +68,10 @@ def targets(kind: str) -> Mapping[str, Target]:
 
 
 def kind_label(kind: str) -> str:
-    """The Chinese name of a kind, or of ``relation``."""
-    return RELATION_LABEL if kind == RELATION else KINDS[kind].label
+    """The Chinese name of a kind in ``KIND_NAMES``."""
+    if kind == RELATION:
+        return RELATION_LABEL
+    return FEEDBACK_LABELS[kind] if kind in FEEDBACK_LABELS else KINDS[kind].label
 
 
 def _parsed_by(model: type[Node], attribute: str, parser: object) -> bool:
@@ -95,4 +102,23 @@ def _edge_targets() -> Mapping[str, Target]:
             is_text=Edge.model_fields[name].annotation is str,
         )
         for name, (label, aliases) in EDGE_COLUMNS.items()
+    }
+
+
+def _feedback_targets(kind: str) -> Mapping[str, Target]:
+    fields = FEEDBACK_MODELS[kind].model_fields
+    return {
+        name: Target(
+            attribute=name,
+            label=about.label,
+            aliases=about.aliases,
+            choices=about.choices,
+            example=about.example,
+            visibility="staff",
+            required=about.required,
+            is_amount=False,
+            is_text=fields[name].annotation is str,
+            parse=about.parse,
+        )
+        for name, about in FEEDBACK_COLUMNS[kind].items()
     }

@@ -50,11 +50,20 @@ GUIDANCE: Mapping[str, str] = {
     "source_id": "起点记录的编号，须已在库中或在同一次导入里",
     "target_id": "终点记录的编号，须已在库中或在同一次导入里",
     "relation": "从列表选",
+    "scene": "场景的编号，须已在库中或在同一次导入里",
+    "achievement": "成果的编号，须已在库中或在同一次导入里",
+    "level": "从列表选；也可填 4、3、2、1（4 为强相关，1 为无相关）",
+    "stage": "从列表选；同一对的每个阶段填一行",
+    "judge": "谁评的；不填则记为导入人。同一人对同一对只留一行，再评即更新",
+    "by": "谁经办的；不填则记为导入人",
+    "at": "日期，如 2026-03-01，可带时间；不填则记为导入的时间",
+    "rank": "展示时排在第几位，没有可不填",
+    "ranker": "展示时用的排序版本，没有可不填",
 }
 
 
 def write_template(kind: str, path: Path) -> None:
-    """Writes the template workbook of a node kind, or of ``relation``.
+    """Writes the template workbook of a kind in ``KIND_NAMES``.
 
     Required headers carry ``*``. Row 2 is an example whose first cell begins with （示例）; the import skips
     such rows. Drop-down lists advise where a cell may hold several values and are enforced where it may not.
@@ -118,6 +127,9 @@ def _options(target: Target) -> tuple[tuple[str, ...], bool]:
         return tuple(DISTRICTS), False
     if target.attribute in {"maturity", "maturity_floor"}:
         return tuple(f"TRL{level}" for level in range(1, 10)), False
+    if target.attribute == "level":
+        # The digits are understood as well.
+        return target.choices, False
     return target.choices, not target.is_text or target.attribute in {
         "source_kind",
         "relation",

@@ -7,13 +7,11 @@ from pathlib import Path
 from graph.intake.guessing import guess_kind
 from graph.intake.headers import header_score, normalise_header
 from graph.intake.mapping import HeaderMapping, map_headers
-from graph.intake.rows import SKIP_REASONS, skip_reason
+from graph.intake.rows import SKIP_REASONS, Record, skip_reason
 from graph.intake.secrecy import secret_table
 from graph.intake.tables import Row, Table
-from graph.intake.targets import RELATION, kind_label
-from graph.kinds import KINDS, Node
+from graph.intake.targets import KIND_NAMES, kind_label
 from graph.problems import Problem, Refused
-from graph.relations import Edge
 
 ROWS_NAMED = 10
 
@@ -37,12 +35,25 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record read from a row, and its like in the store."""
+    """A record read from a row, and its like in the store; ``unstated`` are attributes the row says nothing of."""
 
     work: Work
     row: int
-    record: Node | Edge
-    stored: Node | Edge | None
+    record: Record
+    stored: Record | None
+    unstated: frozenset[str] = frozenset()
+
+
+def where(other: Found, one: Found) -> str:
+    """The row of ``other`` as it is named to the reader of ``one``: with the table where it is another."""
+    row = f"第 {other.row} 行"
+    return row if other.work is one.work else f"“{other.work.table.name}”{row}"
+
+
+def header_of(found: Found, attribute: str) -> str | None:
+    """The header of the column that carries the attribute in the record's table; ``None`` without one."""
+    mapping = found.work.mapping
+    return next((m.header for m in mapping.mapped if m.attribute == attribute), None) if mapping else None
 
 
 def distinct(tables: list[Table]) -> list[Table]:
@@ -58,9 +69,9 @@ def distinct(tables: list[Table]) -> list[Table]:
 
 def map_tables(works: list[Work], kind: str | None, overrides: Mapping[str, str]) -> list[Problem]:
     """Decides each table's kind and columns; returns the problems that belong to no table."""
-    if kind is not None and kind != RELATION and kind not in KINDS:
-        known = "、".join(f"{k.label}（{name}）" for name, k in KINDS.items())
-        raise Refused("kind_unknown", f"不认识的类型“{kind}”。", f"请从 {known}、关系（relation）中选一个。")
+    if kind is not None and kind not in KIND_NAMES:
+        known = "、".join(f"{kind_label(name)}（{name}）" for name in KIND_NAMES)
+        raise Refused("kind_unknown", f"不认识的类型“{kind}”。", f"请从 {known} 中选一个。")
     filled = [w for w in works if w.table.headers]
     for work in works:
         work.add(replace(problem, sheet=work.table.sheet) for problem in work.table.problems)

@@ -273,3 +273,16 @@ def test_any_changes_followed_step_by_step_equal_a_network_built_anew(
     assert {key: network.degree(key) for key in network.graph} == {
         key: len(set(network.neighbours(key))) for key in anew.graph
     }
+
+
+def test_network_carries_inventors_and_drops_what_was_worked_out_when_anything_changes(store: Store) -> None:
+    _put(store, Achievement(id="CG-1", title="无人机", inventors="程某、李某"))
+    network = Network.build(store)
+    assert network.graph.nodes["achievement", "CG-1"]["inventors"] == ("程某", "李某")
+    network.derived["something"] = 1
+    network.catch_up(store)
+    assert network.derived == {"something": 1}
+    _put(store, Achievement(id="CG-1", title="无人机", inventors="程某"))
+    network.catch_up(store)
+    assert network.derived == {}
+    assert network.graph.nodes["achievement", "CG-1"]["inventors"] == ("程某",)

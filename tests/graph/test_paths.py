@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from graph import paths
 from graph.network import Network
-from graph.paths import Path, Step, evidence_paths, near_cases, proximity, related, shared_partners
+from graph.paths import Path, Step, evidence_paths, may_see, near_cases, proximity, related, shared_partners
 from graph.store.changes import NodeKey
 
 SCENE, FIRM, COLLEGE, ACHIEVEMENT = (
@@ -269,3 +269,23 @@ def test_near_cases_come_by_closeness_then_by_shared_fields() -> None:
     assert near_cases(network, SCENE) == [near, far, same_field]
     assert near_cases(network, SCENE, limit=1) == [near]
     assert near_cases(network, ("scene", "9")) == []
+
+
+@pytest.mark.parametrize(
+    ("hidden", "audience", "seen"),
+    [
+        ({}, "public", True),
+        ({FIRM: "partner"}, "public", False),
+        ({FIRM: "partner"}, "partner", True),
+        ({(FIRM, "posts", SCENE): "staff"}, "partner", False),
+        ({(FIRM, "posts", SCENE): "staff"}, "staff", True),
+        ({ACHIEVEMENT: "staff"}, "public", True),  # not among the nodes asked for
+    ],
+)
+def test_nodes_may_be_seen_if_each_is_and_a_relation_between_those_that_have_one(
+    hidden: dict[Any, str], audience: Any, seen: bool
+) -> None:
+    network = _network(CHAIN, hidden)
+    assert may_see(network, [SCENE, FIRM, COLLEGE], audience) is seen
+    assert may_see(network, [COLLEGE, SCENE], audience)  # no relation between them is asked for
+    assert not may_see(network, [("scene", "没有")], "staff")

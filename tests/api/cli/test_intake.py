@@ -48,6 +48,7 @@ def test_import_says_how_it_read_the_table_and_what_it_wrote(
         "  没有“可见范围”列：新记录按“公开”保存（联系人和联系方式始终只供内部）。\n"
         "核对结果：新增 1，更新 0，不变 0，有错的行 0，跳过的行 0。\n"
         "已写入 1 条。\n"
+        "这是第 1 次改动。撤销：jiebang undo 1\n"
     )
     assert contents() == [("scene", "CJ-1", "海岛送药")]
 
@@ -104,7 +105,10 @@ def test_partial_writes_the_good_rows_and_ends_with_3(
     jiebang: Callable[..., Any], written: Callable[..., Path], contents: Callable[[], Any]
 ) -> None:
     outcome = jiebang("import", written(MIXED), "--partial")
-    assert (outcome.code, outcome.out.splitlines()[-1]) == (3, "已写入 1 条。有错的行没有写入。")
+    assert (outcome.code, outcome.out.splitlines()[-2:]) == (
+        3,
+        ["已写入 1 条。有错的行没有写入。", "这是第 1 次改动。撤销：jiebang undo 1"],
+    )
     assert contents() == [("scene", "CJ-2", "鱼苗计数")]
 
 
@@ -294,7 +298,10 @@ def test_dirty_samples_give_exactly_their_problems_with_places(
     assert "某海域水下目标" not in str(sheets_of(report))
 
 
-@pytest.mark.parametrize("name", ["场景", "应用场景", "scene", "关系", "relation", "经纪人"])
+@pytest.mark.parametrize(
+    "name",
+    ["场景", "应用场景", "scene", "关系", "relation", "经纪人", "评级", "judgements", "对接结果", "outcome"],
+)
 def test_template_filled_in_is_imported(
     jiebang: Callable[..., Any], world: Path, tmp_path: Path, contents: Callable[[], Any], name: str
 ) -> None:
@@ -305,13 +312,107 @@ def test_template_filled_in_is_imported(
     sheet = workbook.worksheets[0]
     values = {
         "编号": "新-1", "名称": "新的一条", "姓名": "新的一条", "起点类型": "企业", "起点编号": "QY-1",
-        "关系": "合作", "终点类型": "企业", "终点编号": "QY-2",
+        "关系": "合作", "终点类型": "企业", "终点编号": "QY-2", "场景编号": "CJ-1", "成果编号": "CG-1",
+        "等级": "强相关", "阶段": "已见面", "评级人": "李明", "经办人": "李明",
     }  # fmt: skip
     for cell in sheet[1]:
         sheet.cell(3, cell.column).value = values.get(str(cell.value).lstrip("*"))
     workbook.save(path)
     outcome = jiebang("import", path)
     assert (outcome.code, "新增 1，更新 0，不变 0，有错的行 0，跳过的行 1。" in outcome.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "option", "text"),
+    [
+        ("judgements", "评级", "场景编号,成果编号,等级\nCJ-1,CG-1,强相关\nCJ-1,CG-3,2\n"),
+        ("评级", "judgement", "scene_id,achievement_id,level\nCJ-1,CG-1,4\nCJ-1,CG-3,2\n"),
+        ("outcomes", "对接结果", "场景编号,成果编号,阶段\nCJ-1,CG-1,已展示\nCJ-1,CG-1,已见面\n"),
+        ("对接结果", "outcome", "scene_id,achievement_id,stage\nCJ-1,CG-1,shown\nCJ-1,CG-1,met\n"),
+    ],
+)
+def test_feedback_is_imported_under_its_name_undone_and_comes_back_from_an_export(
+    jiebang: Callable[..., Any],
+    written: Callable[..., Path],
+    world: Path,
+    tmp_path: Path,
+    word: str,
+    option: str,
+    text: str,
+) -> None:
+    path = written(text, "九月.csv")
+    outcome = jiebang("import", word, path, "--actor", "李明")
+    assert (outcome.code, outcome.out.splitlines()[-3:]) == (
+        0,
+        [
+            "核对结果：新增 2，更新 0，不变 0，有错的行 0，跳过的行 0。",
+            "已写入 2 条。",
+            "这是第 2 次改动。撤销：jiebang undo 2",
+        ],
+    )
+    assert "可见范围" not in outcome.out
+    assert "不变 2，" in jiebang("import", path, "--actor", "李明").out
+    for name in ("回.xlsx", "回.csv", "回.jsonl"):
+        outcome = jiebang("export", tmp_path / name, "--kind", option)
+        label = "评级" if "level" in text or "等级" in text else "对接结果"
+        assert (outcome.code, outcome.out) == (0, f"已导出 2 条{label}到 {tmp_path / name}。\n")
+    with open_store(world / "store.db", create=False) as store:
+        before = [*store.judgements(), *store.outcomes()]
+    assert (len(before), jiebang("undo", "2", "--by", "李明").code) == (2, 0)
+    assert "新增 2，" in jiebang("import", word, tmp_path / "回.xlsx").out
+    with open_store(world / "store.db", create=False) as store:
+        assert [*store.judgements(), *store.outcomes()] == before
+    assert "不变 2，" in jiebang("import", "--kind", option, tmp_path / "回.csv", tmp_path / "回.jsonl").out
+
+
+@pytest.mark.parametrize("option", ["--judge", "--by"])
+def test_judgements_that_name_nobody_are_of_the_judge_that_the_option_names(
+    jiebang: Callable[..., Any], written: Callable[..., Path], world: Path, option: str
+) -> None:
+    path = written("场景编号,成果编号,等级,评级人\nCJ-1,CG-1,3,王芳\nCJ-1,CG-3,4,\n")
+    outcome = jiebang("import", "评级", path, "--actor", "李明", option, "专家组")
+    assert "“评级人”有 1 行没有填（第 3 行），记为“专家组”。" in outcome.out
+    with open_store(world / "store.db", create=False) as store:
+        assert [record.judge for record in store.judgements()] == ["王芳", "专家组"]
+        assert store.revisions(1)[0].actor == "李明"
+
+
+@pytest.mark.usefixtures("world")
+def test_a_kind_without_a_file_is_told_how_to_write_it(jiebang: Callable[..., Any]) -> None:
+    outcome = jiebang("import", "评级")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "错误：评级 后面没有写文件。\n处理：请写成 jiebang import 评级 文件.xlsx。\n",
+    )
+
+
+def test_a_file_called_like_a_kind_is_a_file(
+    jiebang: Callable[..., Any], written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(GOOD, "场景")
+    monkeypatch.chdir(path.parent)
+    assert "已写入 1 条。" in jiebang("import", "场景").out
+
+
+def test_export_of_everything_has_feedback_for_staff_only(
+    jiebang: Callable[..., Any],
+    written: Callable[..., Path],
+    world: Path,
+    tmp_path: Path,
+    sheets_of: Callable[[Path], Sheets],
+) -> None:
+    jiebang("import", "评级", written("场景编号,成果编号,等级,评级人,日期\nCJ-1,CG-1,3,李明,2026-03-01\n"))
+    out = tmp_path / "全部.xlsx"
+    assert jiebang("export", out).out == f"已导出 11 条记录、6 条关系、1 条评级到 {out}。\n"
+    assert sheets_of(out)["评级"] == [
+        ["场景编号", "成果编号", "等级", "评级人", "日期", "理由"],
+        ["CJ-1", "CG-1", "较强相关", "李明", "2026-03-01", None],
+    ]
+    assert jiebang("export", out, "--audience", "partner").code == 0
+    assert "评级" not in sheets_of(out)
+    refused = jiebang("export", tmp_path / "评.csv", "--kind", "评级", "--audience", "public")
+    assert (refused.code, "错误：评级和对接结果只供内部。" in refused.err) == (1, True)
+    assert not (tmp_path / "评.csv").exists()
 
 
 def test_template_without_out_is_named_after_its_kind(

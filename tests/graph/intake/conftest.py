@@ -80,3 +80,15 @@ def imported(plan: Callable[..., ImportPlan], store: Store) -> Callable[..., Imp
         return made
 
     return run
+
+
+@pytest.fixture
+def sheet_names() -> Callable[[Path], list[str]]:
+    """The names of a workbook's sheets, in order."""
+
+    def names(path: Path) -> list[str]:
+        import openpyxl
+
+        return list(openpyxl.load_workbook(path).sheetnames)
+
+    return names

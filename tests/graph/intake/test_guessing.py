@@ -29,6 +29,11 @@ def table(headers: list[str], *, source: str = "表.xlsx", sheet: str = "Sheet1"
         (["编号", "名称", "简介"], {"source": "2026年企业技术需求汇总.csv"}, "scene"),
         (["编号", "名称", "简介"], {"banner": "首批场景案例"}, "case"),
         (["编号", "名称", "建设单位"], {"sheet": "试验区"}, "zone"),
+        (["demand_id", "achievement_id", "level"], {}, "judgement"),
+        (["场景编号", "场景名称", "成果编号", "成果名称", "等级"], {"source": "场景打分.csv"}, "judgement"),
+        (["场景编号", "成果编号", "结果", "经办人"], {}, "outcome"),
+        (["编号", "名称", "简介"], {"source": "成果评级.csv"}, "achievement"),
+        (["案例编号", "案例名称", "场景编号", "成果编号", "量化成效"], {}, "case"),
     ],
 )
 def test_guess_kind_reads_headers_and_names(headers: list[str], names: dict[str, str], kind: str) -> None:

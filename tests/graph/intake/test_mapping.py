@@ -95,6 +95,9 @@ def test_map_headers_reads_the_money_unit(header: str, banner: str, unit: str, c
     [
         ("scene", ["建设单位", "预算"], "名称"),
         ("relation", ["起点类型", "起点编号", "关系"], "终点类型"),
+        ("judgement", ["场景编号", "成果编号"], "等级"),
+        ("outcome", ["场景编号", "阶段"], "成果编号"),
+        ("judgement", ["场景编号", "成果编号", "等级"], None),
         ("scene", ["编号", "预算"], None),
         ("scene", ["名称"], None),
     ],

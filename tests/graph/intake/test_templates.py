@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from graph.intake.templates import GUIDANCE, write_template
 from graph.kinds import KINDS, Scene
 from graph.problems import Refused
 from graph.relations import Edge
+from graph.store.changes import PutNode
 from graph.store.store import Store
 
 Planner = Callable[..., ImportPlan]
@@ -36,7 +38,7 @@ def test_template_is_recognised_and_its_example_row_is_skipped(
     assert (made.counts, made.errors, made.changes) == (Counts(skipped=1), (), ())
 
 
-@pytest.mark.parametrize("kind", [k for k in KIND_NAMES if k != "relation"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_template_examples_are_values_that_the_import_accepts(
     kind: str, imported: Planner, store: Store, tmp_path: Path
 ) -> None:
@@ -124,6 +126,48 @@ def test_template_offers_lists_for_choices_districts_fields_and_visibility(tmp_p
     assert "低空经济" in offered["产业领域"]
     assert "香洲区" in offered["所在区"]
     assert set(offered) == {"成熟度要求", "状态", "产业领域", "所在区", "可见范围"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "options", "only_these"),
+    [
+        ("judgement", "*等级", ["强相关", "较强相关", "弱相关", "无相关"], False),
+        ("outcome", "*阶段", ["已展示", "已联系", "已见面", "有意向", "已签约", "已落地", "未成"], True),
+    ],
+)
+def test_feedback_template_offers_its_list_and_is_filled_in_and_imported(
+    imported: Planner,
+    store: Store,
+    tmp_path: Path,
+    kind: str,
+    header: str,
+    options: list[str],
+    only_these: bool,
+) -> None:
+    for node in ("scene", "achievement"):
+        store.apply(
+            [PutNode(node=KINDS[node].model_validate({"id": "1", "title": "甲"}))],
+            actor="李明",
+            at=datetime(2026, 1, 1, tzinfo=UTC),
+            reason="",
+        )
+    path = tmp_path / "模板.xlsx"
+    write_template(kind, path)
+    book = load_workbook(path)
+    sheet, lists = book[kind_label(kind)], book["代码表"]
+    (rule,) = sheet.data_validations.dataValidation
+    column = next(iter(rule.sqref.ranges)).min_col
+    assert sheet.cell(1, column).value == header
+    assert [cell.value for (cell,) in lists[rule.formula1.split("!")[1].replace("$", "")]] == options
+    # Excel leaves out the style that is its default, which stops what is not in the list.
+    assert (rule.errorStyle in (None, "stop")) == only_these
+    for line, option in enumerate(options, start=3):
+        row = ["1", "1", option, f"评级人{line}", "2026-03-01", "看过"]
+        for position, value in enumerate(row, start=1):
+            sheet.cell(line, position).value = value
+    book.save(path)
+    assert imported(path).counts == Counts(new=len(options), skipped=1)
+    assert len([*store.judgements(), *store.outcomes()]) == len(options)
 
 
 def test_template_columns_are_text_so_that_long_numbers_survive(tmp_path: Path) -> None:
