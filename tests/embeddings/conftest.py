@@ -1,6 +1,7 @@
 """A tiny encoder, so that tests of everything around encoders take milliseconds, and a real model."""
 
 import hashlib
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -69,3 +70,67 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     for path in folder.rglob("*.safetensors"):
         path.unlink()  # 470 MB, which pytest would keep for three runs
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weight file of the engine's layout: random, 2 layers, 32 hidden, a token per character; 60 KB."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.bin"
+    path.write_bytes(_weight_file("query: passage:污泥干化石墨烯导热膜医用机器人储能电池"))
+    return path
+
+
+def _weight_file(characters: str) -> bytes:
+    hidden, layers, heads, feed_forward, positions = 32, 2, 2, 64, 64
+    pieces = [piece.encode() for piece in ("<s>", "<pad>", "</s>", "<unk>", "▁", *sorted(set(characters)))]
+    count, offsets = len(pieces), np.cumsum([0, *map(len, pieces)]).tolist()
+    head = b"E5S1" + struct.pack(
+        "<I7ifi", 1, hidden, layers, heads, feed_forward, count, positions, 2, 1e-12, 32
+    )
+    head += struct.pack("<5iQ", count, 0, 2, 1, 3, offsets[-1]) + struct.pack(f"<{count + 1}I", *offsets)
+    head += struct.pack(f"<{count}f", *([0.0] * 4 + [-2.0] * (count - 4))) + b"".join(pieces)
+    head += struct.pack("<iI", 0, 0)
+    tensors = _tensors(hidden, layers, feed_forward, positions, count)
+    place = len(head) + 4 + sum(len(name) + 23 for name in tensors)
+    directory, body = struct.pack("<i", len(tensors)), b""
+    for name, values in tensors.items():
+        matrix = values.ndim == 2 and name not in ("emb.pos", "emb.type")
+        raw = _blocks(values) if matrix else values.astype("<f4").tobytes()
+        directory += struct.pack("<H", len(name)) + name.encode()
+        directory += struct.pack("<BIQQ", int(matrix), values.size, place + len(body), len(raw))
+        body += raw
+    return head + directory + body
+
+
+def _tensors(
+    hidden: int, layers: int, feed_forward: int, positions: int, vocabulary: int
+) -> dict[str, NDArray[np.float64]]:
+    draw = np.random.default_rng(0).normal
+    tensors = {
+        "emb.word": draw(0, 1, (vocabulary, hidden)),
+        "emb.pos": draw(0, 0.1, (positions, hidden)),
+        "emb.type": draw(0, 0.1, (2, hidden)),
+        "emb.ln.w": np.ones(hidden),
+        "emb.ln.b": draw(0, 0.1, hidden),
+    }
+    square = (hidden, hidden)
+    shapes = dict.fromkeys("qkv", square) | {
+        "ao": square, "fi": (feed_forward, hidden), "fo": (hidden, feed_forward),
+    }  # fmt: skip
+    for layer in range(layers):
+        for name, shape in shapes.items():
+            tensors[f"l{layer}.{name}.w"] = draw(0, 0.3, shape)
+            tensors[f"l{layer}.{name}.b"] = draw(0, 0.1, shape[0])
+        for name in ("aln", "oln"):
+            tensors[f"l{layer}.{name}.w"] = np.ones(hidden)
+            tensors[f"l{layer}.{name}.b"] = draw(0, 0.1, hidden)
+    return tensors
+
+
+def _blocks(matrix: NDArray[np.float64]) -> bytes:
+    """4-bit blocks of 32 weights: a half-precision scale, then weights j and j + 16 in byte j."""
+    weights = matrix.reshape(-1, 32)
+    scales = (np.abs(weights).max(axis=1) / 7).astype("<f2")
+    halves = np.clip(np.rint(weights / scales[:, None]) + 8, 0, 15).astype(np.uint8)
+    packed = halves[:, :16] | halves[:, 16:] << 4
+    return np.concatenate((scales.view(np.uint8).reshape(-1, 2), packed), axis=1).tobytes()

@@ -69,7 +69,7 @@ def test_open_encoder_opens_twice_with_one_identity() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "e5", "Embedded", "embedded:x", "embedded:", "sentence-transformers", "sentence-transformers: "],
+    ["", "e5", "Embedded", "embedded:", "embedded: ", "sentence-transformers", "sentence-transformers: "],
 )
 def test_open_encoder_lists_what_there_is_for_an_unknown_name(spec: str) -> None:
     with pytest.raises(IndexRefused) as refused:
@@ -77,5 +77,5 @@ def test_open_encoder_lists_what_there_is_for_an_unknown_name(spec: str) -> None
     assert refused.value.code == "encoder_unknown"
     assert refused.value.message == f"没有名为“{spec}”的编码器。"
     assert refused.value.remedy == (
-        "请在以下写法中选择一种：embedded、sentence-transformers:模型文件夹或模型名。"
+        "请在以下写法中选择一种：embedded、embedded:适配文件、sentence-transformers:模型文件夹或模型名。"
     )
