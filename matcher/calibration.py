@@ -1,4 +1,4 @@
-"""Fits the four levels to graded judgements: the one place where numbers of a ranker come from labels.
+"""From scores to the four levels: the proportional-odds model, fitted to graded pairs.
 
     python -m matcher.calibration HOME JUDGEMENTS.csv
 
@@ -16,21 +16,38 @@ from numpy.typing import NDArray
 
 from matcher.engine import Engine
 from matcher.home import Home
+from matcher.ranker import Ranker
+
+Levels = tuple[float, tuple[float, float, float]]
+# What a ranker already believes counts as this many graded pairs, spread evenly over the scores.
+_BELIEVED, _POINTS = 20.0, 20
 
 
 def fit_levels(
-    scores: NDArray[np.float64], levels: NDArray[np.int64]
-) -> tuple[float, tuple[float, float, float]]:
+    scores: NDArray[np.float64],
+    levels: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+    *,
+    believed: Ranker | None = None,
+) -> Levels:
     """Slope and cuts (for levels 2, 3, 4) of the proportional-odds model that makes ``levels`` likeliest.
 
-    McCullagh, "Regression Models for Ordinal Data" (JRSS B 42, 1980), by maximum likelihood. ``scores``
-    and ``levels`` have one entry a pair. Raises ``ValueError`` unless all four levels occur.
+    McCullagh, "Regression Models for Ordinal Data" (JRSS B 42, 1980), by maximum likelihood. ``scores``,
+    ``levels`` and ``weights`` have one entry a pair. ``believed`` adds what another ranker of the same
+    points would say, as 20 pairs: few judgements then move the levels little, and a level that nobody gave
+    is no trouble. Without it raises ``ValueError`` unless all four levels occur.
     """
     from scipy.optimize import minimize
     from scipy.special import expit
 
-    if set(levels.tolist()) != {1, 2, 3, 4}:
+    if believed is None and set(levels.tolist()) != {1, 2, 3, 4}:
         raise ValueError("all four levels must occur")
+    mass = np.zeros((len(scores), 4))
+    mass[np.arange(len(scores)), levels - 1] = 1.0 if weights is None else weights
+    if believed is not None:
+        spread_out = np.quantile(scores, (np.arange(_POINTS) + 0.5) / _POINTS)
+        mass = np.vstack([mass, believed.level_probabilities(spread_out) * _BELIEVED / _POINTS])
+        scores = np.concatenate([scores, spread_out])
     centre, spread = float(scores.mean()), float(scores.std()) or 1.0
     standard = (scores - centre) / spread
 
@@ -41,12 +58,11 @@ def fit_levels(
     def loss(parameters: NDArray[np.float64]) -> float:
         slope, cuts = unpack(parameters)
         at_least = expit(slope * (standard[:, None] - cuts))
-        edges = np.hstack([np.ones((len(scores), 1)), at_least, np.zeros((len(scores), 1))])
-        likelihood = (edges[:, :-1] - edges[:, 1:])[np.arange(len(scores)), levels - 1]
-        return float(-np.log(np.maximum(likelihood, 1e-12)).sum())
+        edges = np.hstack([np.ones((len(mass), 1)), at_least, np.zeros((len(mass), 1))])
+        return float(-(mass * np.log(np.maximum(edges[:, :-1] - edges[:, 1:], 1e-12))).sum())
 
     found = minimize(
-        loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 20000, "xatol": 1e-8, "fatol": 1e-8}
+        loss, np.zeros(4), method="Nelder-Mead", options={"maxiter": 20000, "xatol": 1e-6, "fatol": 1e-6}
     )
     slope, cuts = unpack(found.x)
     low, middle, high = (float(cut * spread + centre) for cut in cuts)

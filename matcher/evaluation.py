@@ -57,7 +57,7 @@ def evaluate(engine: Engine, judgements: Sequence[Judgement], *, today: date) ->
     kept = [(judgement, match) for judgement, match in zip(judgements, matches, strict=True) if match]
     judged = [judgement for judgement, _ in kept]
     levels = np.array([judgement.level for judgement in judged])
-    groups = _groups(judged)
+    groups = demand_groups(judged)
     predicted = np.array([match.level for _, match in kept])
     accuracy = float(1 / (1 + np.mean(np.abs(predicted - levels)))) if len(kept) else 0.0
     ways: dict[str, Callable[[], Scores]] = {
@@ -68,13 +68,13 @@ def evaluate(engine: Engine, judgements: Sequence[Judgement], *, today: date) ->
         "仅用词": lambda: _per_scene(engine, judged, _lexical),
     }
     ids = [judgement.achievement for judgement in judged]
-    measured = {name: _measure(scores(), levels, groups, ids) for name, scores in ways.items()}
+    measured = {name: measure(scores(), levels, groups, ids) for name, scores in ways.items()}
     current = measured["当前排序"]["ndcg"]
     return [
         Quality(
-            name=name, ndcg=_mean(m["ndcg"]), mrr=_mean(m["mrr"]), precision=_mean(m["precision"]),
-            accuracy=accuracy if name == "当前排序" else None, interval=_interval(m["ndcg"])[1:],
-            gain=None if name == "当前排序" else _interval(current - m["ndcg"]),
+            name=name, ndcg=mean_of(m["ndcg"]), mrr=mean_of(m["mrr"]), precision=mean_of(m["precision"]),
+            accuracy=accuracy if name == "当前排序" else None, interval=interval_of(m["ndcg"])[1:],
+            gain=None if name == "当前排序" else interval_of(current - m["ndcg"]),
         )
         for name, m in measured.items()
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def evaluate(engine: Engine, judgements: Sequence[Judgement], *, today: date) ->
 
 def demands_that_count(judgements: Sequence[Judgement]) -> tuple[int, int]:
     """(demands that enter the means, demands judged at all): five judgements and one of level 2 make one count."""
-    return len(_groups(judgements)), len({judgement.scene for judgement in judgements})
+    return len(demand_groups(judgements)), len({judgement.scene for judgement in judgements})
 
 
 def ndcg_at(levels: NDArray[np.int64], k: int = 10) -> float:
@@ -93,7 +93,7 @@ def ndcg_at(levels: NDArray[np.int64], k: int = 10) -> float:
     return float(np.sum((gains * discounts)[:k])) / best if best else 0.0
 
 
-def _groups(judged: Sequence[Judgement]) -> list[NDArray[np.int64]]:
+def demand_groups(judged: Sequence[Judgement]) -> list[NDArray[np.int64]]:
     """Row numbers by demand, only demands that count."""
     rows: dict[str, list[int]] = {}
     for row, judgement in enumerate(judged):
@@ -105,7 +105,7 @@ def _groups(judged: Sequence[Judgement]) -> list[NDArray[np.int64]]:
     ]
 
 
-def _measure(
+def measure(
     scores: Scores, levels: NDArray[np.int64], groups: Sequence[NDArray[np.int64]], ids: Sequence[str]
 ) -> Mapping[str, Scores]:
     ndcg, mrr, precision = [], [], []
@@ -119,18 +119,24 @@ def _measure(
     return {"ndcg": np.array(ndcg), "mrr": np.array(mrr), "precision": np.array(precision)}
 
 
-def _mean(column: Scores) -> float:
+def mean_of(column: Scores) -> float:
+    """The mean over the demands that have a figure; 0 of none."""
     known = column[~np.isnan(column)]
     return float(known.mean()) if len(known) else 0.0
 
 
-def _interval(column: Scores) -> tuple[float, float, float]:
-    """Mean and 95 % percentile bootstrap interval (Efron, 1979), demands drawn with a fixed seed."""
+def interval_of(column: Scores) -> tuple[float, float, float]:
+    """Mean and 95 % percentile bootstrap interval (Efron, 1979) over demands."""
     if not len(column):
         return (0.0, 0.0, 0.0)
-    draws = np.random.default_rng(_SEED).integers(0, len(column), size=(_RESAMPLES, len(column)))
-    low, high = np.quantile(column[draws].mean(axis=1), [0.025, 0.975])
+    low, high = np.quantile(resampled(column), [0.025, 0.975])
     return (float(column.mean()), float(low), float(high))
+
+
+def resampled(column: Scores) -> Scores:
+    """The means of 2,000 bootstrap draws of the demands, drawn with a fixed seed: paired for all columns."""
+    draws = np.random.default_rng(_SEED).integers(0, len(column), size=(_RESAMPLES, len(column)))
+    return np.asarray(column[draws].mean(axis=1), dtype=np.float64)
 
 
 def _per_scene(

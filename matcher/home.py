@@ -1,4 +1,4 @@
-"""Where one city's data lies: a folder with the store, the vector cache and the index."""
+"""Where one city's data lies: a folder with the store, the vector cache, the index and the learned rankers."""
 
 import os
 from dataclasses import dataclass
@@ -26,6 +26,11 @@ class Home:
     def vectors(self) -> Path:
         """The vector cache: what was encoded once is not encoded again."""
         return self.path / "vectors.db"
+
+    @property
+    def models(self) -> Path:
+        """The versions of learned rankers, and which is in use."""
+        return self.path / "models"
 
     def open_store(self, *, create: bool) -> Store:
         """The store of this home; makes the folder if ``create``.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,7 +14,12 @@ from graph.kinds import KINDS, Achievement, Broker, Case, Enterprise, Institutio
 from graph.relations import Edge
 from graph.store.changes import Change, PutEdge, PutNode, RemoveNode
 from graph.store.store import Store
+from matcher.ranker import Ranker
 from matcher.ranking import Match
+
+if TYPE_CHECKING:
+    from matcher.learning import Learned
+    from matcher.learning_report import Report
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TODAY = NOON.date()
@@ -86,6 +91,45 @@ def shown(matches: Iterable[Match]) -> list[tuple[Any, ...]]:
         )
         for m in matches
     ]
+
+
+def make_report(**changed: Any) -> "Report":
+    """What a small learning found; ``changed`` entries in place of its own."""
+    from matcher.learning_report import Bin, Gain, Report, Way, Weight, Worse
+
+    entries: dict[str, Any] = {
+        "made_on": "2026-03-01", "seed": 7, "program": "0.1.0", "store_id": "store-1", "revision": 12, "head_hash": "ab12",
+        "generation": "000003", "encoder": "bigrams/1", "lessons_digest": "cd34", "judgements": 120, "outcomes": 8, "pairs": 110,
+        "scenes": 20, "judges": 3, "levels": (50, 30, 20, 10), "left_out": ("评级人甲的 3 条都是 4 级",), "folds": 5,
+        "ways": tuple(
+            Way(name=name, ndcg=ndcg, ndcg_low=ndcg - 0.05, ndcg_high=ndcg + 0.05, mrr=0.6, precision=0.4, accuracy=0.7)
+            for name, ndcg in (("新模型", 0.72), ("现用模型", 0.7), ("冷启动", 0.68))
+        ),
+        "gains": (
+            Gain(against="现用模型", mean=0.02, low=0.005, high=0.035, chance=0.99),
+            Gain(against="冷启动", mean=0.04, low=-0.01, high=0.09, chance=0.9),
+        ),
+        "ece": 0.031,
+        "reliability": (
+            Bin(low=0.0, high=0.5, pairs=80, predicted=0.125, observed=0.1),
+            Bin(low=0.5, high=1.0, pairs=30, predicted=0.75, observed=0.8),
+        ),
+        "worse": (Worse(scene="CJ-2", before=0.9, after=0.8), Worse(scene="CJ-9", before=0.7, after=0.4)),
+        "features": (
+            Weight(name="rights", label="知识产权", weight=2.5, before=1.0),
+            Weight(name="headline_words", label="题目用词", weight=60.25, before=60.0),
+        ),
+        "limits": ("评级只来自一个区",), "better": True,
+    }  # fmt: skip
+    return Report(**(entries | changed))
+
+
+def make_learned(weights: dict[str, float] | None = None, **changed: Any) -> "Learned":
+    """A ranker of ``weights`` with the report of ``make_report``."""
+    from matcher.learning import Learned
+
+    ranker = Ranker(name="试学", weights=weights or {"headline_words": 60.0}, slope=0.1, cuts=(20, 35, 50))
+    return Learned(ranker=ranker, report=make_report(**changed))
 
 
 class BigramEncoder:

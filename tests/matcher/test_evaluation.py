@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.engine import Engine
-from matcher.evaluation import Judgement, Quality, _interval, evaluate, ndcg_at
+from matcher.evaluation import Judgement, Quality, evaluate, interval_of, ndcg_at
 from tests.factories import TODAY, make_achievement, make_scene, put
 
 LEVELS = st.lists(st.integers(1, 4), min_size=1, max_size=30)
@@ -190,8 +190,8 @@ def test_intervals_hold_their_mean_and_gains_are_differences(engine: Engine, jud
 @settings(max_examples=20)
 @given(column=st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_interval_is_the_percentile_bootstrap_and_deterministic(column: list[float]) -> None:
-    mean, low, high = _interval(np.array(column))
-    assert (mean, low, high) == _interval(np.array(column))
+    mean, low, high = interval_of(np.array(column))
+    assert (mean, low, high) == interval_of(np.array(column))
     assert min(column) - 1e-12 <= low <= high <= max(column) + 1e-12
     spread = float(np.std(column)) / math.sqrt(len(column))
     if len(column) >= 20 and spread > 0.01:  # where the normal approximation is fair

@@ -24,9 +24,10 @@ def test_home_is_made_with_its_store_and_opened_again(tmp_path: Path) -> None:
         assert store.revision() == 1
 
 
-def test_home_says_where_index_and_vectors_lie(tmp_path: Path) -> None:
+def test_home_says_where_index_vectors_and_models_lie(tmp_path: Path) -> None:
     home = Home(path=tmp_path)
     assert (home.index, home.vectors) == (tmp_path / "index", tmp_path / "vectors.db")
+    assert home.models == tmp_path / "models"
 
 
 def test_store_by_address_goes_before_the_file(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from embeddings.refusal import IndexRefused
 from graph.resources import resource
+from matcher.experience import Experience, learn_experience
 from matcher.features import features
-from matcher.ranker import LEVELS, Ranker, load_ranker, total
+from matcher.ranker import LEVELS, Ranker, load_ranker, save_ranker, total
 
 CONTENT: dict[str, Any] = {
-    "format": 1, "name": "试", "weights": {"rights": 2, "headline_words": 60.5}, "slope": 0.1, "cuts": [20, 35, 50],
+    "format": 2, "name": "试", "weights": {"rights": 2, "headline_words": 60.5}, "slope": 0.1, "cuts": [20, 35, 50],
 }  # fmt: skip
 
 
@@ -36,18 +37,19 @@ def test_ranker_is_read_with_its_weights_in_the_order_of_features(tmp_path: Path
 
 def test_the_ranker_that_comes_with_the_program_knows_every_feature() -> None:
     ranker = load_ranker(resource("ranker", "cold_start.json"))
-    assert list(ranker.weights) == list(features())
+    assert list(ranker.weights) == [name for name in features() if name not in ("experience", "reading")]
     assert all(weight > 0 for weight in ranker.weights.values())
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"format": 2}, "格式为 2，应为 1"),
+        ({"format": 1}, "格式为 1，应为 2"),
         ({"weights": {"rights": 1, "magic": 2, "alchemy": 3}}, "不认识的特征 alchemy、magic"),
         ({"weights": {"rights": "许多"}}, "许多"),
         ({"weights": {"rights": math.nan}}, "有限"),
         ({"weights": {"rights": math.inf}}, "有限"),
+        ({"weights": {"rights": -0.5}}, "不能为负"),
         ({"weights": 5}, "int"),
         ({"cuts": [35, 20, 50]}, "由低到高"),
         ({"cuts": [20, 35]}, "unpack"),
@@ -153,3 +155,61 @@ def test_level_changes_exactly_at_its_cut() -> None:
     ranker = Ranker(name="试", weights={}, slope=0.1, cuts=(20, 35, 50))
     scores = np.array([19.999999, 20, 34.999999, 35, 49.999999, 50, -1e4, 1e4])
     assert ranker.levels(scores).tolist() == [1, 2, 2, 3, 3, 4, 1, 4]
+
+
+def _experienced() -> Ranker:
+    rng = np.random.default_rng(5)
+    experience = learn_experience(
+        encoder="试", centre=np.zeros(6), scenes=rng.normal(size=(3, 6)).astype(np.float32),
+        offers=rng.normal(size=(4, 6)).astype(np.float32), pairs=np.array([[0, 0], [1, 2], [2, 3]], dtype=np.int32),
+        residuals=np.array([1.0, -0.5, 0.25]), certainty=np.ones(3), levels=np.array([4.0, 1.0, 2.0]),
+        names=[("甲", "a"), ("乙", "b"), ("丙", "c")],
+    )  # fmt: skip
+    return Ranker(
+        name="试",
+        weights={"rights": 2.0, "experience": 40.0},
+        slope=0.1,
+        cuts=(20, 35, 50),
+        experience=experience,
+    )
+
+
+def test_a_saved_ranker_reads_back_with_its_experience_and_is_the_same_file_twice(tmp_path: Path) -> None:
+    ranker = _experienced()
+    for name in ("一", "二"):
+        (tmp_path / name).mkdir()
+        save_ranker(ranker, tmp_path / name)
+    read = load_ranker(tmp_path / "一")
+    assert (read.name, read.weights, read.slope, read.cuts) == (
+        ranker.name, ranker.weights, ranker.slope, ranker.cuts
+    )  # fmt: skip
+    first, second = ranker.experience, read.experience
+    assert isinstance(first, Experience)
+    assert isinstance(second, Experience)
+    assert (first.encoder, first.names) == (second.encoder, second.names)
+    for name in ("centre", "scenes", "offers", "pairs", "pull", "levels"):
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+    files = [[(p.name, p.read_bytes()) for p in sorted((tmp_path / n).iterdir())] for n in ("一", "二")]
+    assert files[0] == files[1]
+
+
+def test_arrays_other_than_those_saved_are_refused(tmp_path: Path) -> None:
+    save_ranker(_experienced(), tmp_path)
+    packed = bytearray((tmp_path / "arrays.npz").read_bytes())
+    packed[len(packed) // 2] ^= 1
+    (tmp_path / "arrays.npz").write_bytes(packed)
+    with pytest.raises(IndexRefused) as refused:
+        load_ranker(tmp_path)
+    assert refused.value.code == "ranker_unusable"
+    assert "与保存时不同" in refused.value.message
+    (tmp_path / "arrays.npz").unlink()
+    with pytest.raises(IndexRefused):
+        load_ranker(tmp_path)
+
+
+def test_the_default_ranker_has_experience_but_names_nobody() -> None:
+    ranker = load_ranker(resource("ranker", "default"))
+    assert ranker.experience is not None
+    assert ranker.experience.names == ()
+    assert len(ranker.experience.pull) > 1000
+    assert set(ranker.weights) == set(features()) - {"reading"}
