@@ -128,7 +128,7 @@ class Corpus:
         )
 
     def catch_up(self, store: Store, progress: Progress | None = None) -> int:
-        """Take over what changed in ``store`` since ``revision``; gives the number of nodes looked at.
+        """Take over what changed in ``store`` since ``revision``; gives the number of changes looked at.
 
         The cost grows with the changes, not with the corpus. ``progress(done, total)`` counts nodes. A store that is not the one of before, or was set back, is taken in from nothing.
         """
@@ -137,9 +137,8 @@ class Corpus:
                 return 0
             if now.store_id != self.store_id or now.revision < self.revision:
                 self.clear(now.store_id)
-            touched: list[Key] = [
-                (t.key[0], t.key[1]) for t in now.changes_since(self.revision) if len(t.key) == 2
-            ]
+            changes = now.changes_since(self.revision)
+            touched: list[Key] = [(t.key[0], t.key[1]) for t in changes if len(t.key) == 2]
             revision = now.revision
             nodes: dict[Key, Node] = {}
             for kind in KINDS:
@@ -150,7 +149,7 @@ class Corpus:
                 self._remove(key)
         self._put(list(nodes.values()), progress)
         self.revision = revision
-        return len(touched)
+        return len(changes)
 
     def publish(self, root: Path) -> None:
         """Write the corpus as the new current generation under ``root``."""
@@ -169,7 +168,10 @@ class Corpus:
         self._published_revision = self.revision
 
     def is_stale(self, looked_at: int) -> bool:
-        """Whether so much differs from the published generation that a new one is worth its writing."""
+        """Whether so much came after the published generation that a new one is worth its writing.
+
+        Changes that are not of nodes count too: they are read again at every start until one is published.
+        """
         return self._published_revision < 0 or looked_at > max(_STALE_RECORDS, len(self.slots) // 10)
 
     def load(self, root: Path, store: Store, *, verify: bool = False) -> None:

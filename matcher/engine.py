@@ -1,8 +1,10 @@
 """One home, opened: store, corpus, network and ranker together, always caught up before an answer."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -12,14 +14,15 @@ from embeddings.segmentation import Segmenter
 from embeddings.vector_cache import VectorCache
 from graph.kinds import Node, Scene
 from graph.network import Network
-from graph.resources import resource
+from graph.store.changes import PutFeedback
 from graph.store.store import Store
 from graph.values import Visibility
 from matcher.centre import usual_centre
 from matcher.corpus import Corpus
-from matcher.explanation import Explanation, explain
+from matcher.explanation import Explainer, Explanation
 from matcher.filters import Filters
 from matcher.home import Home
+from matcher.models import Models, shipped_ranker
 from matcher.ranker import Ranker, load_ranker
 from matcher.ranking import Match, Ranking
 from matcher.texts import word_list
@@ -31,26 +34,44 @@ class Engine:
     """Answers matching questions over a home.
 
     The corpus and the network are derived from the store: ``refresh`` brings them up to its revision,
-    at a cost that grows with what changed. Not for several threads at once.
+    at a cost that grows with what changed. Not for several threads at once. Its ranker is the one in use in
+    the home unless ``ranker`` names another; it stays the same while the engine is open.
     """
 
-    def __init__(self, home: Home, store: Store, encoder: Encoder, *, ranker: Path | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        encoder: Encoder,
+        *,
+        ranker: Path | None = None,
+        vectors: Path | None = None,
+    ) -> None:
+        """Empty until the first ``refresh``; ``vectors`` is another home's vector cache to share."""
         self.home, self.store = home, store
         segmenter = Segmenter(word_list("domain_words.txt"))
-        self.corpus = Corpus(encoder, segmenter, VectorCache(home.vectors), usual_centre(encoder))
+        self.corpus = Corpus(encoder, segmenter, VectorCache(vectors or home.vectors), usual_centre(encoder))
         self.network = Network()
-        self.ranker: Ranker = load_ranker(ranker or resource("ranker", "cold_start.json"))
+        in_use = Models(home.models).current_ranker
+        self.ranker: Ranker = load_ranker(ranker) if ranker else in_use(shipped_ranker())
         self.ranking = Ranking(self.corpus, self.network, self.ranker)
 
     @classmethod
-    def open(cls, home: Home, *, encoder: str = "embedded", progress: Progress | None = None) -> Self:
+    def open(
+        cls,
+        home: Home,
+        *,
+        encoder: str = "embedded",
+        ranker: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
         """The engine of an existing home, with its published index loaded and caught up.
 
         Raises ``Refused`` or ``IndexRefused`` as store, encoder and index do.
         """
         store = home.open_store(create=False)
         try:
-            engine = cls(home, store, open_encoder(encoder))
+            engine = cls(home, store, open_encoder(encoder), ranker=ranker)
             engine.corpus.load(home.index, store)
             engine.refresh(progress)
         except BaseException:
@@ -85,6 +106,26 @@ class Engine:
         self.network.catch_up(self.store)
         self.corpus.publish(self.home.index)
 
+    @contextmanager
+    def as_of(self, revision: int, ranker: Path) -> Iterator["Engine"]:
+        """An engine over the data as they were after an earlier revision, with the ranker in ``ranker``.
+
+        It scores as this home's engine did then, to the last digit shown, if encoder and program are the same:
+        so a score once told can be made again. Nothing of it is kept; the cost is that of building an index
+        from the vector cache. Raises ``Refused`` (``revision_unknown``).
+        """
+        with TemporaryDirectory() as folder:
+            then = Home(path=Path(folder))
+            with then.open_store(create=True) as store:
+                # Judgements teach and do not score; those of nodes gone by then would have no pair here.
+                changes = (c for c in self.store.records_at(revision) if not isinstance(c, PutFeedback))
+                store.apply(
+                    changes, actor="jiebang", at=datetime(2025, 1, 1, tzinfo=UTC), reason=f"第 {revision} 次"
+                )
+                engine = Engine(then, store, self.corpus.encoder, ranker=ranker, vectors=self.home.vectors)
+                engine.refresh()
+                yield engine
+
     def match(
         self, node: Node, *, top: int, today: date, kind: str | None = None, filters: Filters | None = None
     ) -> list[Match]:
@@ -101,11 +142,15 @@ class Engine:
         for kind in sorted({match.key[0] for match in matches}):
             ids = [match.key[1] for match in matches if match.key[0] == kind]
             found |= {(kind, id): other for id, other in self.store.get_many(kind, ids).items()}
-        return [
-            explain(match, node, found[match.key], self.corpus, self.network, audience=audience)
-            for match in matches
-            if match.key in found
-        ]
+        explainer = Explainer(
+            node,
+            self.corpus,
+            self.network,
+            self.ranker,
+            audience=audience,
+            records=lambda key: self.store.get(*key),
+        )
+        return explainer.explain([(match, found[match.key]) for match in matches if match.key in found])
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]], *, today: date) -> list[Match | None]:
         """The match of each (scene id, achievement id), in order; None where one of them is unknown."""

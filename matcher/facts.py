@@ -12,6 +12,7 @@ from graph.identifiers.fields import field_relatedness, fields
 from graph.identifiers.maturity import trl
 from graph.kinds import KINDS, Achievement, Node, Scene
 from graph.values import VISIBILITY_LABELS
+from matcher.denials import Clause, denied_terms
 from matcher.indicators import Indicator, parse_indicators
 from matcher.texts import characters_said
 
@@ -45,6 +46,7 @@ class FactRows:
     columns: dict[str, NDArray[np.generic]]
     indicators: Sequence[tuple[Indicator, ...]]
     cooperation: Sequence[frozenset[str]]
+    denials: Sequence[tuple[Clause, ...]]
 
     def __getitem__(self, name: str) -> NDArray[np.generic]:
         """The column ``name``; see ``_COLUMNS`` for types and what stands where nothing is stated."""
@@ -58,6 +60,7 @@ class Facts:
         self._columns = {name: np.full(0, empty, dtype=kind) for name, (kind, empty) in _COLUMNS.items()}
         self._indicators: list[tuple[Indicator, ...]] = []
         self._cooperation: list[frozenset[str]] = []
+        self._denials: dict[int, tuple[Clause, ...]] = {}  # few nodes rule anything out
 
     @property
     def capacity(self) -> int:
@@ -75,6 +78,9 @@ class Facts:
             self._columns[name][slot] = value
         self._indicators[slot] = indicators_of(node)
         self._cooperation[slot] = frozenset(getattr(node, "cooperation", ()))
+        self._denials.pop(slot, None)
+        if denied := denied_terms(node):
+            self._denials[slot] = denied
 
     def remove(self, slot: int) -> None:
         """Forget what stands under ``slot``."""
@@ -83,6 +89,7 @@ class Facts:
         for name, (_, empty) in _COLUMNS.items():
             self._columns[name][slot] = empty
         self._indicators[slot], self._cooperation[slot] = (), frozenset()
+        self._denials.pop(slot, None)
 
     def rows(self, slots: NDArray[np.int64]) -> FactRows:
         """The facts under ``slots``."""
@@ -90,6 +97,7 @@ class Facts:
             columns={name: column[slots] for name, column in self._columns.items()},
             indicators=[self._indicators[slot] for slot in slots.tolist()],
             cooperation=[self._cooperation[slot] for slot in slots.tolist()],
+            denials=[self._denials.get(slot, ()) for slot in slots.tolist()],
         )
 
     def _ensure(self, capacity: int) -> None:

@@ -5,18 +5,23 @@ and nothing where unknown. Text features are similarities from 0; features of fi
 around 0, so that a missing column neither helps nor harms.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.corpus import Corpus, Subject
+from matcher.denials import denial
+from matcher.experience import LIMIT
 from matcher.facts import CLOSENESS, FIELDS, IP_STATUSES, RELATEDNESS, FactRows
 from matcher.indicators import answers
 
 Values = NDArray[np.float64]
+READING = "reading"
 
 # Characters beyond the headline from which a text describes itself, and the cosine of two such texts at
 # which it is even odds whether they are related at all (level 2) in the sample world.
@@ -29,7 +34,8 @@ class Pairs:
     """One subject against the nodes under ``slots``; ``demand`` and ``offer`` are the two sides' facts.
 
     The subject is the scene or the achievement; its facts are one row, the others' a row a slot.
-    ``proximity`` and ``precedent`` come from the graph, NaN where it has nothing to say.
+    ``proximity``, ``precedent`` and ``links`` (see ``matcher.links``) come from the graph, ``experience`` from
+    judged pairs (see ``matcher.experience``); NaN where they have nothing to say.
     """
 
     corpus: Corpus
@@ -40,6 +46,8 @@ class Pairs:
     today: date
     proximity: Values
     precedent: Values
+    links: Mapping[str, Values] = field(default_factory=dict)
+    experience: Values | None = None
     _wording: dict[str, Values] = field(default_factory=dict)
 
     def wording(self, view: str) -> Values:
@@ -162,6 +170,9 @@ def _price(pairs: Pairs) -> Values:
         return np.where(budget > 0, np.clip(2 - price / budget, -1, 1), np.nan)
 
 
+_TRADE = re.compile("销售|采购|购买|购置|供货")
+
+
 def _cooperation(pairs: Pairs) -> Values:
     """1 if a mode of cooperation is named by both, 0 if both name some and none is the same."""
     result = np.full(len(pairs.slots), np.nan)
@@ -169,8 +180,19 @@ def _cooperation(pairs: Pairs) -> Values:
         wanted = pairs.demand.cooperation[row % len(pairs.demand.cooperation)]
         given = pairs.offer.cooperation[row % len(pairs.offer.cooperation)]
         if wanted and given:
-            result[row] = float(bool(wanted & given))
+            result[row] = float(bool(_modes(wanted) & _modes(given)))
     return result
+
+
+@lru_cache(maxsize=4096)
+def _modes(named: frozenset[str]) -> frozenset[str]:
+    """Modes of cooperation under one name each: who buys and who sells mean the same; goods are no services."""
+    modes = set()
+    for mode in named:
+        traded = _TRADE.search(mode) is not None
+        service = "采购服务" if "服务" in mode else "购销"
+        modes.add("租赁" if "租赁" in mode else service if traded else mode)
+    return frozenset(modes)
 
 
 def _deadline(pairs: Pairs) -> Values:
@@ -179,6 +201,19 @@ def _deadline(pairs: Pairs) -> Values:
     return _spread(
         np.where(deadline > 0, np.where(deadline < pairs.today.toordinal(), -1.0, 0.0), np.nan), pairs
     )
+
+
+def _linked(name: str) -> Callable[[Pairs], Values]:
+    return lambda pairs: pairs.links.get(name, np.full(len(pairs.slots), np.nan))
+
+
+def _experience(pairs: Pairs) -> Values:
+    return np.full(len(pairs.slots), np.nan) if pairs.experience is None else pairs.experience
+
+
+def _unread(pairs: Pairs) -> Values:
+    """Reading costs too much for every pair: ``matcher.reading`` fills it in for the best ones."""
+    return np.full(len(pairs.slots), np.nan)
 
 
 def _spread(column: Values, pairs: Pairs) -> Values:
@@ -234,6 +269,14 @@ _FEATURES = _registry(
             unknown="没有可比的指标时不加不减",
             compute=_indicators,
         ),
+        Feature(
+            name="denial",
+            label="写明不适用",
+            low=-1,
+            high=0,
+            unknown="双方都没有写明不适用时不加不减",
+            compute=denial,
+        ),
         Feature(name="maturity_fit", label="成熟度", low=-1, high=1, unknown=_NEITHER, compute=_maturity),
         Feature(name="field_fit", label="产业领域", low=-1, high=1, unknown=_NEITHER, compute=_field),
         Feature(name="district_fit", label="所在区", low=0, high=1, unknown=_NEITHER, compute=_district),
@@ -260,6 +303,46 @@ _FEATURES = _registry(
             high=1,
             unknown="没有采用过该成果的案例时不加不减",
             compute=lambda p: p.precedent,
+        ),
+        Feature(
+            name="partner_path",
+            label="单位往来",
+            low=0,
+            high=1,
+            unknown="双方单位没有往来记录时不加不减",
+            compute=_linked("partner_path"),
+        ),
+        Feature(
+            name="team_record",
+            label="团队实绩",
+            low=0,
+            high=1,
+            unknown="团队没有其他成果的应用案例时不加不减",
+            compute=_linked("team_record"),
+        ),
+        Feature(
+            name="broker_link",
+            label="经纪人联系",
+            low=0,
+            high=1,
+            unknown="没有两边都熟悉的经纪人时不加不减",
+            compute=_linked("broker_link"),
+        ),
+        Feature(
+            name="experience",
+            label="评级经验",
+            low=-LIMIT,
+            high=LIMIT,
+            unknown="没有评过相近的场景时不加不减",
+            compute=_experience,
+        ),
+        Feature(
+            name=READING,
+            label="精读",
+            low=-1,
+            high=2,
+            unknown="没有精读时不加不减",
+            compute=_unread,
         ),
     ]
 )

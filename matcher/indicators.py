@@ -8,9 +8,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
+
+from matcher.indicator_names import NEAR_NAME, SAME_NAME, name_closeness, name_nearness
 
 Operator = Literal["at_least", "at_most", "equal"]
 # Silent: nothing comparable is said, or the demand does not say which way is better.
@@ -67,7 +69,8 @@ for _measured, _table in {
              "μg": 1e-9, "ug": 1e-9},
     "share": {"%": 0.01, "‰": 0.001},
     "power": {"mW": 1e-3, "W": 1.0, "瓦": 1.0, "kW": 1e3, "KW": 1e3, "千瓦": 1e3, "MW": 1e6, "兆瓦": 1e6},
-    "energy": {"Wh": 1.0, "kWh": 1e3, "KWh": 1e3, "度": 1e3, "MWh": 1e6},
+    "energy": {"Wh": 1.0, "kWh": 1e3, "KWh": 1e3, "度": 1e3, "MWh": 1e6,
+               "瓦时": 1.0, "千瓦时": 1e3, "兆瓦时": 1e6},
     "pressure": {"Pa": 1.0, "kPa": 1e3, "MPa": 1e6, "Mpa": 1e6, "GPa": 1e9, "bar": 1e5},
     "temperature": {"℃": 1.0, "摄氏度": 1.0},
     "level": {"dB": 1.0, "dB(A)": 1.0, "分贝": 1.0},
@@ -90,7 +93,9 @@ def _any_of(words: Sequence[str]) -> str:
 _ONE_UNIT = _any_of([unit for unit in _UNITS if unit not in ("%", "‰")])
 # A unit of the table stands alone: the d of dB and the m of mV are no days and metres.
 _KNOWN_UNIT = rf"(?:%|‰|(?:{_ONE_UNIT})(?:/(?:{_ONE_UNIT}))?(?![A-Za-z0-9·/]))"
-_ANY_UNIT = r"(?:(?!以上|以内|以下|左右)[A-Za-z\u4e00-\u9fffΩμ%/·]){1,8}[23]?"
+_ANY_UNIT = (
+    r"(?:(?!以上|以内|以下|左右|且|同时|(?<![小瓦/])时|条件下|环境下)[A-Za-z\u4e00-\u9fffΩμ%/·]){1,8}[23]?"
+)
 _NUMBER = r"(?:\d(?:\.\d+)?[x×*]10\^?-?\d{1,2}(?!\d)|10\^-?\d+|\d{1,3}(?:,\d{3})+(?![\d,])|\d+(?:\.\d+)?(?:[x×*]10\^-?\d+)?)"
 _FIGURE = (
     rf"(?P<tolerance>±)?(?P<low>(?:(?<![A-Za-z0-9])-)?{_NUMBER})\s?"
@@ -110,11 +115,32 @@ _CODED_INDICATOR = re.compile(
     rf"(?:[(（]?\d{{1,2}}[)）.、]\s?)?(?!{_COMPARISONS})(?P<name>(?:[A-Za-z]{{1,6}}\d{{1,4}}(?:\.\d{{1,2}})?|[^{_NOT_IN_NAMES}]){{1,31}}?)\s?"
     rf"(?P<operator>{_COMPARISONS}|[:=])\s?(?:IPX?|TRL)?{_FIGURE}"
 )
+# A figure inside a name tells of what the last one is said: 破洞（≥5cm）检出率91%, 10km2出图时间46min,
+# 直径≥5cm破洞检出率≥95%.
+_BRACKETED = re.compile(r"^(?P<name>[^\d(]+)\((?P<inside>[^()]*\d[^()]*)\)(?=\D*\d)")
+_LEADING = re.compile(
+    rf"^{_NUMBER}\s?{_KNOWN_UNIT}(?!.{{0,8}}?(?:时(?![间长刻延段速效限])|下))(?=[A-Za-z\u4e00-\u9fff]{{2,}}\D*\d)"
+)
+_QUALIFYING = re.compile(
+    rf"^.{{0,31}}?(?P<figure>{_NUMBER}\s?(?:{_KNOWN_UNIT}|[次个种类台路批例人])(?:以上|以内|以下)?)(?=[\u4e00-\u9fff])"
+)
+# Counted things: 6个成分 are 6个, but 1个工作日 is a time.
+_COUNTER = re.compile(r"^([个种类台套户批路次人条件例])(?!月|工作日|小时|星期|周)[\u4e00-\u9fff]+$")
+_COUNTED = frozenset("个种类台套户批路次人条件例")
+_PER_DAY = re.compile(r"(?P<every>每日|每天|每小时|每年)$")
+# Better than: of these, in these units, less is better.
+_FINER = re.compile("分辨率|精度|误差|偏差|检测限|检出限|时延|延迟|噪声")
+_SMALLEST = re.compile("检出(?!率)|可检|瞳孔")
+_FINER_IN = ("length", "time", "temperature", "level", "°")
+# Between two figures of a clause: 6级时…, 20℃条件下…; 且, 同时.
+_CONDITION = re.compile(
+    r"(?:风|海况|工况|负载|载荷|左右|以上|以下)?(?:的?(?:条件|环境|情况|工况|状态|温度|高度|深度|浓度|湿度|流量|转速))?(?:时(?![间长刻延段速效限])|下)的?\s?"
+)
+_AFTER_CONDITION = re.compile(r"^.{1,8}?(?:时(?![间长刻延段速效限])|下)的?(?=..)")
+_JOINT = re.compile(r"\s?(?:并且|同时|以及|且|并|而|和|及|与)\s?")
 _CLAUSE = re.compile(r"[；;。\n]|，|、(?=[^\d])|,(?=\D)")
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-# Below this, names of the same kind of figure mostly mean different things (附着物去除率, 悬浮物去除率: 0.6).
-_SAME_NAME = 0.62
-_FAULTS = ("过检", "漏检", "误检", "误报", "漏报", "误判", "漏判", "误差", "退单", "退回")
+_NO_NAMES = ("在", "当", "于", "的", "且", "并")
 _LIMIT = 40  # indicators of one text; a longer list is a data sheet, not a demand
 
 
@@ -122,7 +148,8 @@ _LIMIT = 40  # indicators of one text; a longer list is a data sheet, not a dema
 class Indicator:
     """One figure: ``name`` ``operator`` ``low``–``high`` in ``unit``; ``quantity`` is what the unit measures.
 
-    ``low`` and ``high`` are equal but for a range. ``text`` is the clause as written.
+    ``low`` and ``high`` are equal but for a range. ``text`` is the clause as written. ``under``: a figure inside
+    the name, of what the indicator is said (10min预测准确率93%, 破洞（≥5cm）检出率91%).
     """
 
     name: str
@@ -132,6 +159,7 @@ class Indicator:
     unit: str
     quantity: str
     text: str
+    under: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,33 +184,99 @@ def parse_indicators(text: str) -> tuple[Indicator, ...]:
     """The indicators stated in ``text``, in order, at most 40; clauses without a name and a number are skipped."""
     found = []
     for clause in _CLAUSE.split(_normal(text)):
-        clause = clause.strip()
-        match = _CODED_INDICATOR.match(clause) or _INDICATOR.search(clause)
-        if match and (indicator := _indicator(match, clause)):
-            found.append(indicator)
-        if len(found) == _LIMIT:
+        found += _indicators(clause.strip())
+        if len(found) >= _LIMIT:
             break
-    return tuple(found)
+    return tuple(found[:_LIMIT])
+
+
+def _indicators(clause: str) -> list[Indicator]:
+    """The figures of one clause: 20℃下粘度≤500mPa·s states the second, 航程162km且抗风≥7级 both.
+
+    A figure under which another holds (…时, …下) is a condition and no indicator of its own.
+    """
+    bare, under = clause, ""
+    if bracketed := _BRACKETED.match(bare):
+        bare, under = bracketed["name"] + bare[bracketed.end() :], bracketed["inside"]
+    if leading := _LEADING.match(bare):
+        bare, under = bare[leading.end() :], leading[0]
+    if (qualified := _QUALIFYING.match(bare)) and not _CONDITION.match(rest := bare[qualified.end() :]):
+        last = None if _JOINT.match(rest) else _INDICATOR.match(rest)
+        if last and _is_measured(last) and len(last["name"]) > 1:
+            bare, under = rest, qualified["figure"]
+    found = _stated(bare)
+    if bare != clause and len(found) == 1:
+        return [replace(found[0], text=clause[:60], under=re.sub(r"^\D+|以[上下内]$", "", under))]
+    return found
+
+
+def _stated(clause: str) -> list[Indicator]:
+    found: list[Indicator] = []
+    match = _CODED_INDICATOR.match(clause) or _INDICATOR.search(clause)
+    quoted = rest = clause
+    while match:
+        after = rest[match.end() :]
+        condition = _CONDITION.match(after)
+        if condition and (held := _INDICATOR.match(after[condition.end() :])):
+            rest, match = after[condition.end() :], held
+            continue
+        joint = _JOINT.match(after)
+        further = _INDICATOR.match(after[joint.end() :]) if joint else None
+        if not (further and _is_measured(further)):
+            further = None
+        if indicator := _indicator(match, quoted[: len(quoted) - len(after)] if further else quoted):
+            found.append(indicator)
+        match = further
+        quoted = rest = after[joint.end() :] if joint else ""
+    return found
+
+
+def _is_measured(match: re.Match[str]) -> bool:
+    """Whether a further figure is surely one: compared, or in a unit that is known (并符合GB 3838 is neither)."""
+    return match["operator"] in (*_AT_LEAST, *_AT_MOST) or (match["unit"] or "") in _UNITS
 
 
 def answers(demand: Sequence[Indicator], offer: Sequence[Indicator]) -> tuple[Answer, ...]:
     """For each indicator of ``demand`` the best-named comparable one of ``offer`` and whether it suffices.
 
-    Comparable: same quantity, and names that are nearly one (see ``_name_closeness``). Of several, the
-    closest name; of equal names, the first.
+    Comparable: same quantity, and names that are nearly one (see ``name_closeness``). Of several, the
+    closest name; of equal names, the first. What is only near (same kind of unit, names that share what is
+    measured) is given with the verdict ``silent``: a person has to look.
     """
     result = []
     for wanted in demand:
         best: tuple[float, Indicator] | None = None
         for given in offer:
-            closeness = _name_closeness(wanted.name, given.name) if wanted.quantity == given.quantity else 0.0
-            if closeness >= _SAME_NAME and (best is None or closeness > best[0]):
+            closeness = _closeness(wanted, given)
+            if closeness and (best is None or closeness > best[0]):
                 best = (closeness, given)
         if best is None:
             result.append(Answer(demand=wanted, offer=None, verdict="silent"))
         else:
-            result.append(Answer(demand=wanted, offer=best[1], verdict=_verdict(wanted, best[1])))
+            verdict = _verdict(wanted, best[1]) if best[0] >= SAME_NAME else "silent"
+            result.append(Answer(demand=wanted, offer=best[1], verdict=verdict))
     return tuple(result)
+
+
+def _closeness(wanted: Indicator, given: Indicator) -> float:
+    """How nearly two indicators say the same: from SAME_NAME on they compare, from NEAR_NAME on a person should."""
+    names = (wanted.name, given.name)
+    if wanted.quantity == given.quantity or _per_batch(wanted, given) or _per_batch(given, wanted):
+        closeness = name_closeness(*names, quantity=wanted.quantity)
+        if closeness >= SAME_NAME and (not given.under or given.under in wanted.text):
+            return closeness
+        return NEAR_NAME if closeness >= SAME_NAME else name_nearness(*names, quantity=wanted.quantity)
+    counted, by, _ = wanted.quantity.partition("/")
+    if by and given.quantity.startswith(f"{counted}/") and counted in _COUNTED:  # 次/站, 次/日·站
+        return NEAR_NAME if name_closeness(*names) >= SAME_NAME else 0.0
+    if "number" in (wanted.quantity, given.quantity) and _COUNTED & {wanted.quantity, given.quantity}:
+        return name_nearness(*names)
+    return 0.0
+
+
+def _per_batch(a: Indicator, b: Indicator) -> bool:
+    """300kg/批 and 批量500kg are said of the same."""
+    return a.quantity == f"{b.quantity}/批" and "批" in b.name
 
 
 def _normal(text: str) -> str:
@@ -195,9 +289,12 @@ def _normal(text: str) -> str:
 
 
 def _indicator(match: re.Match[str], clause: str) -> Indicator | None:
-    name = re.sub(r"^(?:其中|要求|实现|使|且)", "", match["name"].strip()).strip(" :为")
+    name = match["name"].strip()
+    if match.start("name") and match.string[match.start("name") - 1].isdigit():
+        name = _AFTER_CONDITION.sub("", name)  # 6级风下定位误差: the name begins behind the condition
+    name = re.sub(r"^(?:其中|要求|实现|使|且)", "", name).strip(" :为")
     name = "防护等级" if name in ("IP", "IPX") else name
-    if not name or len(name) > 30:
+    if not name or name in _NO_NAMES or len(name) > 30:
         return None
     unit, sign = (match["unit"] or "").strip(), match["range"]
     if sign == "±" and match["low_unit"] not in (None, unit):
@@ -211,7 +308,14 @@ def _indicator(match: re.Match[str], clause: str) -> Indicator | None:
         low, high = low - high, low + high
     if not (math.isfinite(low) and math.isfinite(high)):
         return None
+    if (every := _PER_DAY.search(name)) and "/" not in quantity and quantity not in ("time", "share"):
+        per = {"每小时": 3600.0, "每年": 31536000.0}.get(every["every"], 86400.0)
+        name, quantity, low, high = name[: every.start()] or name, f"{quantity}/time", low / per, high / per
     operator = _operator(match["operator"], match["after"])
+    if match["operator"] == "优于" and quantity in _FINER_IN and _FINER.search(name):
+        operator = "at_most"
+    if operator == "equal" and name.startswith("支持") and quantity in _COUNTED:
+        operator = "at_least"
     if match["tolerance"] and operator == "equal":
         operator = "at_most"
     return Indicator(
@@ -235,6 +339,8 @@ def _quantity(unit: str) -> tuple[str, float]:
     if len(unit) > 1 and unit[0] in _TENS:
         quantity, factor = _quantity(unit[1:])
         return (quantity, factor * _TENS[unit[0]])
+    if counted := _COUNTER.match(unit):
+        return (counted[1], 1.0)
     base, slash, per = unit.partition("/")
     if slash and base:
         (quantity, factor), (by, share) = _quantity(base), _quantity(per)
@@ -255,6 +361,8 @@ def _number(text: str) -> float:
 
 
 def _verdict(wanted: Indicator, given: Indicator) -> Verdict:
+    if wanted.operator == given.operator == "at_least" and _SMALLEST.search(wanted.name + given.name):
+        return "silent"  # 检出面积≥16cm2 finds more than ≥25cm2 does
     tolerance = 1e-9 * max(abs(wanted.low), abs(wanted.high), 1e-12)
     if wanted.operator == "at_least":
         if given.operator == "at_most":  # a bound on the other side proves nothing, unless it rules out
@@ -272,19 +380,3 @@ def _verdict(wanted: Indicator, given: Indicator) -> Verdict:
     if covers or (within and point):
         return "met"
     return "short" if wanted.low < wanted.high else "silent"
-
-
-def _name_closeness(a: str, b: str) -> float:
-    """Dice coefficient of character pairs; 1 if one name is the other with words left out (抗风, 抗风能力).
-
-    Names that differ by what is wrong (过检率, 漏检率, 误报率) are never the same.
-    """
-    if {fault for fault in _FAULTS if fault in a} != {fault for fault in _FAULTS if fault in b}:
-        return 0.0
-    short, long = sorted((a, b), key=len)
-    rest = iter(long)
-    if len(short) >= 2 and all(character in rest for character in short):
-        return 1.0
-    pairs_a, pairs_b = ({x[i : i + 2] for i in range(len(x) - 1)} for x in (a, b))
-    total = len(pairs_a) + len(pairs_b)
-    return 2 * len(pairs_a & pairs_b) / total if total else 0.0

@@ -16,6 +16,7 @@ from matcher.corpus import Corpus, Key, Subject, keys_at
 from matcher.facts import FactRows
 from matcher.features import Pairs, centred_cosine, values
 from matcher.filters import Filters, allowed_slots
+from matcher.links import link_values
 from matcher.ranker import Ranker, total
 
 # How many each channel proposes. Where no more than _ALL pass the filters, all of them are scored.
@@ -125,6 +126,8 @@ class Ranking:
         pairs = Pairs(
             corpus=self.corpus, subject=subject, slots=slots, demand=demand, offer=offer, today=today,
             proximity=self._proximity(subject, keys), precedent=self._precedent(subject, keys),
+            links=link_values(self.corpus, self.network, subject, keys),
+            experience=self._experience(subject, slots),
         )  # fmt: skip
         computed = values(pairs)
         points = self.ranker.points(computed)
@@ -141,6 +144,19 @@ class Ranking:
             )
             for rank, row in enumerate(order, 1)
         ]  # fmt: skip
+
+    def _experience(self, subject: Subject, slots: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """What judged pairs tell of these, by the titles of both; None without any, or of another encoder's."""
+        experience = self.ranker.experience
+        kinds = {subject.node.kind, *(key[0] for key in keys_at(self.corpus, slots[:1].tolist()))}
+        if experience is None or kinds != {"scene", "achievement"}:
+            return None
+        if experience.encoder != self.corpus.encoder.identity:
+            return None
+        own, theirs = subject.vectors["headline"][None], self.corpus.vectors["headline"].vectors(slots)
+        if subject.node.kind == "achievement":
+            return experience.values(theirs, own)
+        return experience.values(own, theirs)
 
     def _proximity(self, subject: Subject, keys: Sequence[Key]) -> NDArray[np.float64]:
         key = (subject.node.kind, subject.node.id)

@@ -7,16 +7,30 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graph.kinds import Broker
+from graph.feedback import Outcome
+from graph.identifiers.fields import field_relatedness
+from graph.kinds import Achievement, Broker, Node, Scene
 from graph.relations import Edge
 from graph.store.store import Store
 from matcher.brokers import BrokerMatch, rank_brokers
 from matcher.ranking import Ranking
-from tests.factories import make_achievement, make_broker, make_edge, make_scene, put
+from tests.factories import (
+    NOON,
+    make_achievement,
+    make_broker,
+    make_case,
+    make_edge,
+    make_enterprise,
+    make_institution,
+    make_scene,
+    put,
+)
 
 MakeRanking = Callable[[Store], Ranking]
-SCENE = make_scene(title="海岛物流无人机", field="低空经济")
-ACHIEVEMENT = make_achievement(field="新材料")
+SCENE = make_scene(title="海岛物流无人机", field="低空经济", owner="凌汐公司")
+ACHIEVEMENT = make_achievement(field="新材料", owner="乙大学")
+FIRM, COLLEGE = make_enterprise(title="凌汐公司"), make_institution(title="乙大学")
+PARTS = ("专业领域", "擅长场景", "成交记录", "案例实绩", "职业等级", "余力")
 LEVELS = ("", "初级技术经纪人", "中级技术经纪人", "高级技术经理人")
 
 
@@ -24,11 +38,18 @@ LEVELS = ("", "初级技术经纪人", "中级技术经纪人", "高级技术经
 def rank(emptied: Callable[[], Store], make_ranking: MakeRanking) -> Callable[..., list[BrokerMatch]]:
     """Ranks brokers, in the store or not, for the one pair."""
 
-    def run(brokers: list[Broker], *edges: Edge, top: int = 100, stored: bool = True) -> list[BrokerMatch]:
+    def run(
+        brokers: list[Broker],
+        *more: Node | Edge,
+        top: int = 100,
+        stored: bool = True,
+        pair: tuple[Scene, Achievement] = (SCENE, ACHIEVEMENT),
+        **options: Any,
+    ) -> list[BrokerMatch]:
         store = emptied()
-        put(store, SCENE, ACHIEVEMENT, *(brokers if stored else ()), *edges)
+        put(store, *pair, FIRM, COLLEGE, *(brokers if stored else ()), *more)
         ranking = make_ranking(store)
-        return rank_brokers(SCENE, ACHIEVEMENT, brokers, ranking.corpus, ranking.network, top=top)
+        return rank_brokers(*pair, brokers, ranking.corpus, ranking.network, top=top, **options)
 
     return run
 
@@ -40,15 +61,15 @@ Rank = Callable[..., list[BrokerMatch]]
     ("columns", "parts"),
     [
         ({}, {"余力": 5.0}),
-        ({"field": "新材料"}, {"专业领域": 40.0, "余力": 5.0}),
-        ({"field": "AI大模型"}, {"专业领域": 16.0, "余力": 5.0}),  # 0.4 with 低空经济
+        ({"field": "新材料"}, {"专业领域": 35.0, "余力": 5.0}),
+        ({"field": "AI大模型"}, {"专业领域": 14.0, "余力": 5.0}),  # 0.4 with 低空经济
         (
             {"level": "中级技术经纪人", "deals": "5", "load": "3", "capacity": "4"},
-            {"职业等级": 6.0, "成交记录": 3.75, "余力": 2.5},
+            {"职业等级": 6.0, "成交记录": 2.0, "余力": 2.5},
         ),
         (
             {"level": "高级技术经理人", "deals": "90", "capacity": "4"},
-            {"职业等级": 10.0, "成交记录": 15.0, "余力": 10.0},
+            {"职业等级": 10.0, "成交记录": 8.0, "余力": 10.0},
         ),
         ({"level": "初级技术经纪人", "load": "9", "capacity": "4"}, {"职业等级": 3.0, "余力": 0.0}),
         ({"load": "9", "capacity": "0"}, {"余力": 5.0}),
@@ -58,7 +79,7 @@ def test_points_of_a_broker_not_in_the_store(
     rank: Rank, columns: dict[str, Any], parts: dict[str, float]
 ) -> None:
     (found,) = rank([make_broker(**columns)], stored=False)
-    everything = dict.fromkeys(("专业领域", "擅长场景", "成交记录", "职业等级", "余力"), 0.0) | parts
+    everything = dict.fromkeys(PARTS, 0.0) | parts
     assert found.parts == everything
     assert found.score == sum(everything.values())
 
@@ -114,17 +135,135 @@ def test_full_broker_stands_behind_a_worse_free_one(rank: Rank) -> None:
 
 
 def test_serving_a_side_is_declared(rank: Rank) -> None:
-    one, other, both, none = (make_broker(f"JJ-{number}") for number in range(1, 5))
+    brokers = [make_broker(f"JJ-{number}") for number in range(1, 6)]
+    one, other, both, _, owner = brokers
     found = rank(
-        [one, other, both, none],
+        brokers,
         make_edge(one, "serves", SCENE),
         make_edge(other, "serves", ACHIEVEMENT),
         make_edge(both, "serves", SCENE),
         make_edge(both, "serves", ACHIEVEMENT),
+        make_edge(owner, "serves", FIRM),
     )
+    scene, offer = "已服务场景一方，须说明利益关系", "已服务成果一方，须说明利益关系"
     assert {match.broker.id: match.notes for match in found} == {
-        "JJ-1": ("已服务场景一方，须说明利益关系",),
-        "JJ-2": ("已服务成果一方，须说明利益关系",),
-        "JJ-3": ("同时服务场景方与成果方，须向双方说明",),
+        "JJ-1": (scene,),
+        "JJ-2": (offer,),
+        "JJ-3": ("与场景方、成果方都有利益关系，须向双方说明", scene, offer),
         "JJ-4": (),
+        "JJ-5": ("已服务场景一方的单位，须说明利益关系",),
     }
+    paths = {m.broker.id: [c.path.text for c in m.conflicts if c.path] for m in found}
+    assert paths["JJ-3"] == ["程某 —服务→ 海岛物流无人机", "程某 —服务→ 垂直起降固定翼无人运输机"]
+    assert paths["JJ-5"] == ["程某 —服务→ 凌汐公司"]
+    assert not any(conflict.hard for match in found for conflict in match.conflicts)
+
+
+@pytest.mark.parametrize(
+    ("organisation", "side"),
+    [
+        ("凌汐公司", "场景方"),
+        ("乙大学产学研合作办公室", "成果方"),
+        ("乙大学附属医院", None),  # somebody else, as is a firm that only begins alike
+        ("乙大学城资产管理有限公司", None),
+        ("乙", None),
+        ("渡成技术转移有限公司", None),
+    ],
+)
+def test_who_works_for_a_side_stands_last_even_behind_a_full_one(
+    rank: Rank, organisation: str, side: str | None
+) -> None:
+    best = make_broker("JJ-1", organisation=organisation, field="低空经济", deals="40")
+    found = rank([best, make_broker("JJ-2"), make_broker("JJ-3", load="5", capacity="5")])
+    assert [match.broker.id for match in found] == (
+        ["JJ-2", "JJ-3", "JJ-1"] if side else ["JJ-1", "JJ-2", "JJ-3"]
+    )
+    notes = (f"受雇于{side}单位（所在机构：{organisation}），不宜居中，请另选或回避",) if side else ()
+    (match,) = [match for match in found if match.broker.id == "JJ-1"]
+    assert (match.notes, [c.hard for c in match.conflicts]) == (notes, [True] if side else [])
+
+
+def test_owner_named_only_by_the_record_is_a_side_too(rank: Rank) -> None:
+    """An achievement whose owner is in no list of organisations."""
+    found = rank([make_broker(organisation="岭外研究所")], pair=(SCENE, make_achievement(owner="岭外研究所")))
+    assert found[0].conflicts[0].hard
+
+
+def test_employment_in_the_graph_is_a_hard_conflict_and_within_a_group_a_soft_one(rank: Rank) -> None:
+    parent = make_enterprise("QY-2", title="凌汐集团")
+    employed, related = make_broker("JJ-1"), make_broker("JJ-2")
+    found = rank(
+        [employed, related], parent, make_edge(COLLEGE, "employs", employed),
+        make_edge(parent, "employs", related), make_edge(parent, "controls", FIRM),
+    )  # fmt: skip
+    assert [
+        (m.broker.id, c.hard, c.text, c.path.text if c.path else "") for m in found for c in m.conflicts
+    ] == [
+        (
+            "JJ-2",
+            False,
+            "所在单位与场景方单位同属一个集团，须说明利益关系",
+            "程某 ←任职— 凌汐集团 —控股→ 凌汐公司",
+        ),
+        ("JJ-1", True, "受雇于成果方单位，不宜居中，请另选或回避", "程某 ←任职— 乙大学"),
+    ]
+
+
+def test_cases_and_signed_outcomes_count_by_what_they_have_to_do_with_the_pair(rank: Rank) -> None:
+    brokers = [make_broker(f"JJ-{number}") for number in range(1, 6)]
+    of_owner = make_case("AL-1", scene_id="", achievement_id="CG-2", title="同一单位")
+    near = make_case("AL-2", scene_id="", achievement_id="", field="低空经济", title="同一领域")
+    far = make_case("AL-3", scene_id="", achievement_id="", field="大健康", title="别的领域")
+    records = [make_achievement("CG-2", owner="乙大学"), of_owner, near, far]
+    cases = {1: [of_owner, near], 2: [far], 3: [of_owner]}
+    edges = [make_edge(brokers[n - 1], "brokered", case) for n, several in cases.items() for case in several]
+    outcomes = [
+        _outcome("CJ-1", "CG-9", "landed", "JJ-4"), _outcome("CJ-9", "CG-9", "contract", "JJ-4"),
+        _outcome("CJ-1", "CG-1", "met", "JJ-5"), _outcome("CJ-1", "CG-1", "declined", "JJ-5"),
+    ]  # fmt: skip
+    found = {match.broker.id: match for match in rank(brokers, *records, *edges, outcomes=outcomes)}
+    related = field_relatedness("低空经济", "大健康"), field_relatedness("新材料", "大健康")
+    assert {id: match.parts["案例实绩"] for id, match in found.items()} == {
+        "JJ-1": 12.0, "JJ-2": round(6 * max(related), 6), "JJ-3": 6.0, "JJ-4": 9.0, "JJ-5": 0.0,
+    }  # fmt: skip
+    assert found["JJ-1"].reasons == ("撮合过“同一单位”、“同一领域”",)
+    assert found["JJ-2"].reasons == ()
+    assert found["JJ-4"].reasons == ("经手签约或落地 2 项",)
+
+
+def _outcome(scene: str, achievement: str, stage: str, by: str) -> Outcome:
+    return Outcome.model_validate(
+        {"scene": scene, "achievement": achievement, "stage": stage, "by": by, "at": NOON}
+    )
+
+
+def test_reasons_are_those_of_the_parts(rank: Rank) -> None:
+    broker = make_broker(
+        field="低空经济、大健康",
+        scenes="海岛物流无人机",
+        deals="12",
+        load="2",
+        capacity="8",
+        level="高级技术经理人",
+    )
+    (found,) = rank([broker])
+    assert found.reasons == (
+        "专业领域含低空经济", "擅长海岛物流无人机", "累计成交 12 项", "在办 2 项，上限 8 项",
+    )  # fmt: skip
+
+
+def test_an_audience_is_told_of_nothing_it_may_not_see_but_sees_the_same_order(rank: Rank) -> None:
+    hidden = make_enterprise(title="凌汐公司", visibility="内部")
+    case = make_case(scene_id="CJ-1", achievement_id="", title="密谈", visibility="内部")
+    serving, employed = make_broker("JJ-1"), make_broker("JJ-2", organisation="乙大学")
+    edges = (make_edge(serving, "serves", hidden), make_edge(serving, "brokered", case))
+    staff, public = (
+        rank([serving, employed], hidden, case, *edges, audience=who) for who in ("staff", "public")
+    )
+    assert [(m.broker.id, m.score) for m in public] == [(m.broker.id, m.score) for m in staff]
+    assert (staff[0].notes, staff[0].reasons) == (
+        ("已服务场景一方的单位，须说明利益关系",),
+        ("撮合过“密谈”",),
+    )
+    assert (public[0].notes, public[0].reasons) == ((), ())
+    assert public[1].notes == ("受雇于成果方单位，不宜居中，请另选或回避",)

@@ -89,15 +89,15 @@ def _taken_in(store: Store, corpus: Corpus) -> Corpus:
     return corpus
 
 
-def test_catch_up_gives_the_number_of_nodes_looked_at(store: Store, corpus: Corpus) -> None:
+def test_catch_up_gives_the_number_of_changes_looked_at(store: Store, corpus: Corpus) -> None:
     scene, achievement = make_scene(), make_achievement()
     put(store, scene, achievement, make_enterprise(), make_edge(make_enterprise(), "owns", achievement))
-    assert corpus.catch_up(store) == 3
+    assert corpus.catch_up(store) == 4
     assert corpus.catch_up(store) == 0
     put(store, make_edge(make_enterprise(), "posts", scene))
-    assert corpus.catch_up(store) == 0
+    assert corpus.catch_up(store) == 1
     apply(store, RemoveNode(kind="scene", id="CJ-1"), PutNode(node=make_achievement("CG-2")))
-    assert corpus.catch_up(store) == 2
+    assert corpus.catch_up(store) == 3  # the scene, its relation, the achievement
     assert sorted(corpus.slots) == [("achievement", "CG-1"), ("achievement", "CG-2"), ("enterprise", "QY-1")]
     assert corpus.revision == store.revision()
 

@@ -18,6 +18,7 @@ from graph.values import clean_cell
 from matcher import engine as engine_module
 from matcher.engine import Engine, written_scene
 from matcher.home import Home
+from matcher.models import shipped_ranker
 from tests.factories import (
     TODAY,
     BigramEncoder,
@@ -276,3 +277,25 @@ def test_any_written_text_is_a_scene_that_says_all_of_it(text: str) -> None:
 @pytest.mark.parametrize("text", ["a\x00b", "\x00海岛", "\ufeff海岛", "海岛\u200b投送\u200b"])
 def test_written_text_with_invisible_marks_is_a_scene(text: str) -> None:
     assert written_scene(text).title == clean_cell(text)
+
+
+def test_a_score_once_told_can_be_made_again_from_revision_and_ranker(engine: Engine) -> None:
+    scenes = [make_scene(f"CJ-{i}", title=title) for i, title in enumerate(["海岛送药", "桥梁检测"])]
+    offers = [make_achievement(f"CG-{i}", title=f"{scenes[i % 2].title}无人机{i}") for i in range(5)]
+    put(engine.store, *scenes, *offers)
+    pairs = [(scene.id, offer.id) for scene in scenes for offer in offers]
+    before = [match.score for match in engine.score_pairs(pairs, today=TODAY) if match]
+    revision = engine.store.revision()
+    put(
+        engine.store,
+        scenes[0].model_copy(update={"title": "海岛送药与应急"}),
+        make_achievement("CG-9", title="海岛"),
+    )
+    apply(engine.store, RemoveNode(kind="achievement", id="CG-4"))
+    changed = engine.score_pairs(pairs, today=TODAY)
+    assert [match.score if match else None for match in changed] != before
+    published = current(engine.home.index)
+    with engine.as_of(revision, shipped_ranker()) as then:
+        again = [match.score for match in then.score_pairs(pairs, today=TODAY) if match]
+    assert again == before
+    assert current(engine.home.index) == published

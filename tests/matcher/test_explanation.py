@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,17 +14,24 @@ from embeddings.text import clean_text
 from graph.kinds import Node
 from graph.paths import evidence_paths
 from graph.store.store import Store
-from matcher.explanation import Explanation, Part, compare, explain, shared_phrases
+from matcher.comparison import compare
+from matcher.corpus import Corpus
+from matcher.engine import Engine
+from matcher.experience import learn_experience
+from matcher.explanation import Explanation, explain
 from matcher.facts import indicators_of
 from matcher.features import features
 from matcher.indicators import answers
-from matcher.ranker import LEVELS
+from matcher.parts import Part
+from matcher.phrases import reading, shared_phrases
+from matcher.ranker import LEVELS, Ranker
 from matcher.ranking import Ranking
 from matcher.texts import node_texts
 from tests.factories import (
     TODAY,
     make_achievement,
     make_broker,
+    make_case,
     make_edge,
     make_enterprise,
     make_institution,
@@ -39,6 +47,11 @@ shared_store = settings(max_examples=50, suppress_health_check=[HealthCheck.func
 def _explained(ranking: Ranking, subject: Node, found: Node, **options: Any) -> Explanation:
     match = ranking.score(subject, found.kind, [found.id], today=TODAY)[found.id]
     return explain(match, subject, found, ranking.corpus, ranking.network, **options)
+
+
+def _shared(corpus: Corpus, demand: Node, offer: Node, **options: Any) -> tuple[str, ...]:
+    first, second = (reading(corpus.segmenter, node) for node in (demand, offer))
+    return shared_phrases(corpus.words["whole"], first, second, **options)
 
 
 def _notes(explanation: Explanation) -> dict[str, str]:
@@ -62,12 +75,14 @@ def test_breakdown_is_that_of_the_match_and_says_only_what_was_computed(
         for match in ranking.match(subject, top=3, today=TODAY):
             found = store.get(*match.key)
             assert found is not None
-            why = explain(match, subject, found, ranking.corpus, ranking.network)
+            why = explain(match, subject, found, ranking.corpus, ranking.network, ranking.ranker)
             demand, offer = (found, subject) if subject.kind == "achievement" else (subject, found)
             assert {part.name: part.points for part in why.parts} == match.parts
             assert round(sum(part.points for part in why.parts), 6) == why.score == match.score
             assert {p.name: p.value for p in why.parts} == {
-                name: None if value != value else value for name, value in match.values.items()
+                name: None if value != value else value
+                for name, value in match.values.items()
+                if name in match.parts
             }
             assert [part.label for part in why.parts] == [features()[name].label for name in match.parts]
             assert all(not part.note for part in why.parts if part.value is None)
@@ -86,6 +101,20 @@ def test_breakdown_is_that_of_the_match_and_says_only_what_was_computed(
                 == [p for p in between if "field" not in {kind for kind, _ in p.nodes}][: len(why.paths)]
             )
             _check_reason(why)
+            _check_elements(why, demand, offer)
+
+
+def _check_elements(why: Explanation, demand: Node, offer: Node) -> None:
+    """Every need is in the demand's own words, every answer in the offer's; a bare title proves nothing."""
+    for answer in why.elements:
+        assert answer.element.text.replace(" ", "") in re.sub(r"\s", "", _said(demand)) or (
+            answer.element.kind == "indicator"
+        )
+        assert answer.said in f"{node_texts(offer).whole}\n{getattr(offer, 'indicators', '')}"
+        assert (answer.said == "") == (answer.status in ("silent", "unknown"))
+    bare = node_texts(offer).whole.strip() == node_texts(offer).headline.strip()
+    assert bool(why.missing) == (bare and offer.kind == "achievement")
+    assert bare or "unknown" not in {answer.status for answer in why.elements}
 
 
 def _check_reason(why: Explanation) -> None:
@@ -101,11 +130,16 @@ def _check_reason(why: Explanation) -> None:
             (label,) = re.findall("^(.+)相近$", clause)
             assert max(part.points for part in why.parts if part.label == label) > 0
         elif clause.startswith("指标"):
-            words = {"满足": "met", "未达": "short", "未说明": "silent"}
             total, told = re.findall(r"^指标 (\d+) 项：(.+)$", clause)[0]
             assert int(total) == len(verdicts)
             counts = {word: int(figure) for word, figure in (part.split(" ") for part in told.split("、"))}
-            assert counts == {w: verdicts.count(v) for w, v in words.items() if v in verdicts}
+            told_of = {
+                "满足": verdicts.count("met"),
+                "未达": verdicts.count("short"),
+                "未说明": sum(answer.offer is None for answer in why.answers),
+                "待核对": sum(a.offer is not None and a.verdict == "silent" for a in why.answers),
+            }
+            assert counts == {word: count for word, count in told_of.items() if count}
         elif clause.startswith("图谱中"):
             short = [p for p in why.paths if len(p.nodes) <= 4 and "broker" not in {k for k, _ in p.nodes}]
             titles = short[0].titles[1:-1]
@@ -247,8 +281,30 @@ def test_words_that_every_record_has_are_no_phrase(store: Store, make_ranking: M
     scene = make_scene(title="明显平均石墨烯")
     put(store, scene, *several, make_achievement("CG-99", title="石墨烯明显"))
     corpus = make_ranking(store).corpus
-    assert shared_phrases(corpus, scene, several[0]) == ()
-    assert shared_phrases(corpus, scene, make_achievement("CG-99", title="石墨烯明显")) == ("石墨烯",)
+    assert _shared(corpus, scene, several[0]) == ()
+    assert _shared(corpus, scene, make_achievement("CG-99", title="石墨烯明显")) == ("石墨烯",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "offered", "told"),
+    [
+        ("万山区邮件积压", "山区建材运输", ()),  # a piece of a name
+        ("鱼群遮挡画面，设计完成", "树叶遮挡视线，设计完成", ()),  # what is general
+        ("外伶仃航线的石墨烯", "伶仃洋的石墨烯", ("石墨烯",)),
+    ],
+)
+def test_phrases_are_whole_words_on_both_sides_and_no_general_ones(
+    store: Store, make_ranking: MakeRanking, asked: str, offered: str, told: tuple[str, ...]
+) -> None:
+    scene, offer = make_scene(title=asked, summary=""), make_achievement(title=offered, summary="")
+    put(store, scene, offer, *(make_scene(f"CJ-{n}", title=f"别的{n}") for n in range(20, 60)))
+    assert _shared(make_ranking(store).corpus, scene, offer) == told
+
+
+def test_a_trial_in_this_very_scene_is_said_with_its_case(pair: Callable[..., Explanation]) -> None:
+    case = make_case("AL-7")
+    edges = (make_edge(case, "adopts", make_achievement()), make_edge(case, "tried_in", make_scene()))
+    assert _notes(pair({}, {}, case, *edges))["precedent"] == "已在本场景试用（案例 AL-7）"
 
 
 def test_limit_of_phrases_keeps_the_first(store: Store, make_ranking: MakeRanking) -> None:
@@ -256,9 +312,9 @@ def test_limit_of_phrases_keeps_the_first(store: Store, make_ranking: MakeRankin
     offer = make_achievement(title="光刻胶、网箱养殖、无人机、石墨烯")
     put(store, scene, offer, *(make_scene(f"CJ-{n}", title=f"别的{n}") for n in range(20, 60)))
     corpus = make_ranking(store).corpus
-    everything = shared_phrases(corpus, scene, offer)
+    everything = _shared(corpus, scene, offer)
     assert len(everything) == 4
-    assert shared_phrases(corpus, scene, offer, limit=2) == everything[:2]
+    assert _shared(corpus, scene, offer, limit=2) == everything[:2]
 
 
 def test_what_one_side_rules_out_is_a_caution_and_no_common_ground(pair: Callable[..., Explanation]) -> None:
@@ -327,6 +383,20 @@ def test_compare_tells_no_part_smaller_than_one_it_leaves_out(
 HIDDEN = "机密的新工艺"
 
 
+def test_what_cannot_be_compared_is_counted_apart_from_what_is_not_said(
+    pair: Callable[..., Explanation],
+) -> None:
+    why = pair({"indicators": "续航45min；航程≥30km；噪声≤60dB"}, {"indicators": "续航52min；航程45km"})
+    assert "指标 3 项：满足 1、未说明 1、待核对 1" in why.reason
+
+
+def test_a_bare_title_is_said_to_prove_nothing(pair: Callable[..., Explanation]) -> None:
+    why = pair({"wanted": "电机轴承；公网信号断续"}, {"title": "电机轴承", "summary": ""})
+    assert why.missing.startswith("成果只有题目")
+    status = {answer.element.text: answer.status for answer in why.elements}
+    assert (status["电机轴承"], status["公网信号断续"]) == ("answered", "unknown")
+
+
 @pytest.mark.parametrize("audience", ["public", "partner", "staff"])
 def test_what_an_audience_may_not_see_is_nowhere_in_the_breakdown(
     pair: Callable[..., Explanation], audience: str
@@ -380,3 +450,35 @@ def test_breakdown_from_the_achievements_side_asks_and_offers_the_same_way(
     assert (back.answers, back.phrases, back.score) == (ahead.answers, ahead.phrases, ahead.score)
     assert _notes(back) == _notes(ahead)
     assert replace(ahead, subject=offer, found=scene, parts=back.parts) == back
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_experience_names_the_judged_pairs_it_rests_on_unless_they_may_not_be_told(
+    engine: Engine, named: bool
+) -> None:
+    scene, offer = make_scene("CJ-1", title="海岛送药"), make_achievement("CG-1", title="无人机")
+    put(engine.store, scene, offer)
+    engine.refresh()
+    headlines = engine.corpus.vectors["headline"]
+    slots = [engine.corpus.slots["scene", "CJ-1"], engine.corpus.slots["achievement", "CG-1"]]
+    experience = learn_experience(
+        encoder=engine.corpus.encoder.identity, centre=np.zeros(headlines.vectors(slots).shape[1]),
+        scenes=headlines.vectors(slots[:1]), offers=headlines.vectors(slots[1:]),
+        pairs=np.zeros((1, 2), dtype=np.int32), residuals=np.array([1.4]), certainty=np.ones(1),
+        levels=np.array([3.6]), names=[("CJ-1", "CG-1")] if named else [],
+    )  # fmt: skip
+    weights = {"experience": 40.0, "headline_words": 60.0}
+    ranker = Ranker(name="学", weights=weights, slope=0.1, cuts=(1, 2, 3), experience=experience)
+    ranking = Ranking(engine.corpus, engine.network, ranker)
+    for subject, found in ((scene, offer), (offer, scene)):
+        (match,) = ranking.match(subject, top=1, today=TODAY)
+        why = explain(match, subject, found, engine.corpus, engine.network, ranker)
+        part = next(part for part in why.parts if part.name == "experience")
+        assert part.points == pytest.approx(40 * 1.4 * 2.5 / 3.5, abs=0.01)
+        assert part.note == (
+            "据评过的相近各对：CJ-1—CG-1（强相关，+1.0 级）"
+            if named
+            else "与随程序附带的经验中评过的需求题目相近"
+        )
+        hidden = explain(match, subject, found, engine.corpus, engine.network, ranker, audience="public")
+        assert all("CJ-1—" not in part.note for part in hidden.parts)
