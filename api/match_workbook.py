@@ -1,19 +1,49 @@
-"""Ranked pairings as a workbook for people: one row a pair, its reason and its parts; every cell a text or a number."""
+"""Ranked pairings as a workbook for people: one row a pair and its reasons, and a sheet of the parts of each score."""
 
-from collections.abc import Iterable, Sequence
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from graph.problems import Refused
+from graph.values import Visibility
+from matcher.comparison import compare
 from matcher.explanation import Explanation
 from matcher.features import features
+from matcher.parts import HIDDEN, HIDDEN_LABEL
 from matcher.ranker import LEVELS
 from matcher.ranking import Match
 
-_HEAD = ("对象编号", "对象名称", "名次", "得分", "等级", "推荐编号", "推荐名称", "所属单位", "所在区", "理由")
-_WIDTHS = (16, 36, 6, 8, 10, 16, 40, 28, 12, 80)
-_TAIL = {"成熟度": 10, "逐条指标": 60}
-_STYLES: dict[str, dict[str, Any]] = {
+# The columns for people and their widths; up to 注意 they are printed.
+_COLUMNS = {
+    "对象编号": 16,
+    "对象名称": 36,
+    "名次": 6,
+    "得分": 8,
+    "等级": 10,
+    "推荐编号": 16,
+    "推荐名称": 40,
+    "所属单位": 28,
+    "理由": 70,
+    "注意": 40,
+    "逐条指标": 60,
+    "共同用语": 30,
+    "关联": 50,
+    "与下一名相比": 60,
+    "可改进": 50,
+    "政策建议": 70,
+    "所在区": 12,
+    "成熟度": 10,
+    "已回应的需求": 50,
+    "未回应的需求": 50,
+} | {f"概率·{LEVELS[level]}": 11 for level in (4, 3, 2, 1)}
+_PRINTED = 10
+_PARTS_HEAD = ("对象编号", "推荐编号", "得分")
+Cell = tuple[str | float | None, str]
+_CELL = 32_000  # characters; Excel takes 32,767 in a cell
+STYLES: dict[str, dict[str, Any]] = {
     "head": {
         "bold": True,
         "bg_color": "#1F4E79",
@@ -31,60 +61,131 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def write_matches(path: Path, results: Iterable[tuple[Sequence[Match], Sequence[Explanation]]]) -> int:
-    """Write the results to ``path`` (.xlsx), the reasons and the parts as on screen; gives the number of rows.
+def write_matches(
+    path: Path,
+    results: Iterable[tuple[Sequence[Match], Sequence[Explanation]]],
+    *,
+    audience: Visibility = "staff",
+) -> int:
+    """Write the results to ``path`` (.xlsx), the reasons as on screen; gives the number of rows.
 
-    Cells are written as strings or numbers, never as formulas. Raises ``Refused`` if the file cannot be
-    written (open in Excel, folder missing).
+    The second sheet, 分项得分, has the parts of each score in the same order of rows, without parts that are
+    empty in every row. For an ``audience`` other than staff a column takes the parts that it may not see, put
+    together. Cells are written as strings or numbers, never as formulas. Raises ``Refused`` if the file cannot
+    be written (open in Excel, folder missing).
     """
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     workbook = Workbook(str(path), options)
-    styles = {name: workbook.add_format({"valign": "top"} | style) for name, style in _STYLES.items()}
+    styles = {name: workbook.add_format({"valign": "top"} | style) for name, style in STYLES.items()}
     sheet = workbook.add_worksheet("匹配结果")
-    headers = _headers()
-    for column, text in enumerate(headers):
-        sheet.set_column(column, column, _WIDTHS[column] if column < len(_WIDTHS) else _TAIL.get(text, 11))
-        sheet.write_string(0, column, text, styles["head"])
-    row = 0
+    _write_head(sheet, _COLUMNS, styles)
+    names = [*features(), *([] if audience == "staff" else [HIDDEN])]
+    pairs: list[tuple[str, str, float]] = []
+    points = array("d")  # of all parts, row by row; not a number where unknown
     for matches, explanations in results:
-        for match, why in zip(matches, explanations, strict=True):
-            row += 1
-            for column, (value, style) in enumerate(_cells(match, why)):
-                if isinstance(value, str):
-                    sheet.write_string(row, column, value, styles[style])
-                elif value is not None:
-                    sheet.write_number(row, column, value, styles[style])
-    _lay_out(sheet, row, len(headers))
+        for match, why, below in zip(matches, explanations, [*explanations[1:], None], strict=True):
+            pairs.append((why.subject.id, why.found.id, match.score))
+            known = {p.name: p.points for p in why.parts if p.value is not None or p.name == HIDDEN}
+            points.extend(known.get(name, math.nan) for name in names)
+            _write_row(sheet, len(pairs), _cells(match, why, below), styles)
+    _lay_out(sheet, len(pairs), len(_COLUMNS), _PRINTED)
+    _write_parts(workbook.add_worksheet("分项得分"), names, pairs, points, styles)
     try:
         workbook.close()
     except (FileCreateError, OSError) as error:
         remedy = "请先在 Excel 中关闭该文件，或换一个可写的位置。"
         raise Refused("export_unwritable", f"无法写入“{path}”（{error}）。", remedy) from error
-    return row
+    return len(pairs)
 
 
-def _headers() -> list[str]:
-    chances = [f"概率·{LEVELS[level]}" for level in (4, 3, 2, 1)]
-    return [*_HEAD, *chances, *(f"分项·{feature.label}" for feature in features().values()), *_TAIL]
+def _write_parts(
+    sheet: Any,
+    names: Sequence[str],
+    pairs: Sequence[tuple[str, str, float]],
+    points: Sequence[float],
+    styles: Mapping[str, Any],
+) -> None:
+    """What is unknown stays blank, so that it is not taken for nought; a part unknown everywhere has no column."""
+    labels = {name: feature.label for name, feature in features().items()} | {HIDDEN: HIDDEN_LABEL}
+    count = len(names)
+    kept = [at for at in range(count) if any(not math.isnan(value) for value in points[at::count])]
+    head = [*_PARTS_HEAD, *(labels[names[at]] for at in kept)]
+    _write_head(sheet, dict.fromkeys(head, 14), styles)
+    for row, (subject, found, score) in enumerate(pairs):
+        values = points[row * count : (row + 1) * count]
+        given: list[Cell] = [(subject, "text"), (found, "text"), (score, "points")]
+        given += [(None if math.isnan(values[at]) else values[at], "points") for at in kept]
+        _write_row(sheet, row + 1, given, styles)
+    _lay_out(sheet, len(pairs), len(head), len(head))
 
 
-def _cells(match: Match, why: Explanation) -> list[tuple[str | float | None, str]]:
-    """Value and style of each cell of a row; what is unknown stays blank, so that it is not taken for nought."""
+def _cells(match: Match, why: Explanation, below: Explanation | None) -> list[Cell]:
+    """Value and style of each column for people; what is unknown stays blank."""
     subject, found = why.subject, why.found
-    indicators = "\n".join(answer.sentence for answer in why.answers)
+    # What to watch out for has a column of its own.
+    reason = replace(why, cautions=(), parts=tuple(p for p in why.parts if p.name != "deadline")).reason
+    rest = [e for e in why.elements if e.element.kind != "indicator"]
+    answered = [e.sentence for e in rest if e.status in ("answered", "partial")]
+    unanswered = [e.sentence for e in rest if e.status not in ("answered", "partial")]
+    texts: list[Sequence[str]] = [
+        [reason],
+        list(_warnings(why)),
+        _indicators(why),
+        ["、".join(why.phrases)],
+        [path.text for path in why.paths],
+        [compare(why, below) if below else ""],
+        [lift.sentence for lift in why.lifts],
+        [advice.sentence for advice in why.advice],
+        [found.district or ""],
+        [str(getattr(found, "maturity", None) or "")],
+        answered,
+        unanswered,
+    ]
     return [
         (subject.id, "text"), (subject.title, "text"), (match.rank, "text"), (match.score, "points"), (why.level, why.level),
-        (found.id, "text"), (found.title, "text"), (owner_of(found), "text"), (found.district or "", "text"), (why.reason, "text"),
+        (found.id, "text"), (found.title, "text"), (owner_of(found), "text"),
+        *(("\n".join(lines)[:_CELL], "text") for lines in texts),
         *((probability, "share") for probability in reversed(match.probabilities)),
-        *((None if part.value is None else part.points, "points") for part in why.parts),
-        (str(getattr(found, "maturity", None) or ""), "text"), (indicators, "text"),
     ]  # fmt: skip
 
 
-def _lay_out(sheet: Any, rows: int, columns: int) -> None:
+def _warnings(why: Explanation) -> Iterator[str]:
+    """What to watch out for: a deadline that has passed, a scene that has landed, what one side rules out, what is missing."""
+    yield from (p.note for p in why.parts if p.name == "deadline" and p.note and (p.value or 0) < 0)
+    if any(getattr(node, "status", "") == "已落地" for node in (why.subject, why.found)):
+        yield "该场景已落地"
+    yield from (caution.removeprefix("注意：") for caution in why.cautions)
+    if why.missing:
+        yield why.missing
+
+
+def _indicators(why: Explanation) -> Sequence[str]:
+    """The demand's indicators one by one, or in a sentence that nothing answers them."""
+    if why.answers:
+        return [answer.sentence for answer in why.answers]
+    if any(e.element.kind == "indicator" for e in why.elements):
+        return [f"{'企业' if why.found.kind == 'enterprise' else '成果'}没有可比的数值"]
+    return []
+
+
+def _write_head(sheet: Any, columns: Mapping[str, int], styles: Mapping[str, Any]) -> None:
+    for column, (text, width) in enumerate(columns.items()):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, text, styles["head"])
+
+
+def _write_row(sheet: Any, row: int, cells: Sequence[Cell], styles: Mapping[str, Any]) -> None:
+    for column, (value, style) in enumerate(cells):
+        if isinstance(value, str):
+            sheet.write_string(row, column, value, styles[style])
+        elif value is not None:
+            sheet.write_number(row, column, value, styles[style])
+
+
+def _lay_out(sheet: Any, rows: int, columns: int, printed: int) -> None:
     """Headers that stay, a filter, and a print on A4 across of what a reader needs."""
     sheet.freeze_panes(1, 2)
     sheet.set_landscape()
@@ -92,7 +193,7 @@ def _lay_out(sheet: Any, rows: int, columns: int) -> None:
     sheet.repeat_rows(0)
     sheet.fit_to_pages(1, 0)
     # To the last row, not of whole columns: openpyxl, and with it much else, cannot read that.
-    sheet.print_area(0, 0, rows, len(_HEAD) - 1)
+    sheet.print_area(0, 0, rows, printed - 1)
     if rows:
         sheet.autofilter(0, 0, rows, columns - 1)
 

@@ -27,7 +27,11 @@ STAGES: Mapping[Stage, str] = {
     "landed": "已落地",
     "declined": "未成",
 }
-_SHORT_LEVELS = {"强": 4, "较强": 3, "弱": 2, "无": 1}
+_SHORT_LEVELS = {"强": 4, "较强": 3, "弱": 2, "无": 1, "不相关": 1}
+# Other words of offices for a stage.
+_STAGE_WORDS: Mapping[str, Stage] = {
+    "洽谈": "met", "洽谈中": "met", "失败": "declined", "终止": "declined", "放弃": "declined",
+}  # fmt: skip
 # A moment outside them is a slip of the pen.
 _YEARS = (1900, 2199)
 
@@ -56,9 +60,18 @@ def parse_stage(value: object) -> Stage:
     for stage, label in STAGES.items():
         if plain in (stage, label, label.removeprefix("已").removeprefix("有")):
             return stage
+    if plain in _STAGE_WORDS:
+        return _STAGE_WORDS[plain]
     raise BadValue(
         "stage_unknown", f"看不懂阶段“{plain[:20]}”", f"请从 {'、'.join(STAGES.values())} 中选一个"
     )
+
+
+def spellings(text: str) -> list[str]:
+    """An id as typed, and as it was probably meant: half-width, in capitals, in small letters."""
+    typed = text.strip()
+    plain = unicodedata.normalize("NFKC", typed).strip()
+    return list(dict.fromkeys((typed, plain, plain.upper(), plain.lower())))
 
 
 def _moment(value: object) -> datetime:
@@ -157,8 +170,8 @@ class Outcome(BaseModel):
 
 
 Feedback = Judgement | Outcome
-FEEDBACK: Mapping[FeedbackKind, type[Judgement] | type[Outcome]] = {
+FEEDBACK: Mapping[str, type[Judgement] | type[Outcome]] = {
     "judgement": Judgement,
     "outcome": Outcome,
 }
-FEEDBACK_LABELS: Mapping[FeedbackKind, str] = {"judgement": "评级", "outcome": "对接结果"}
+FEEDBACK_LABELS: Mapping[str, str] = {"judgement": "评级", "outcome": "对接结果"}

@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from api.cli import intake, judging, matching, upkeep
+from api.cli import (
+    feedback,
+    gaps,
+    history,
+    intake,
+    judging,
+    learning,
+    matching,
+    models,
+    reasons,
+    tuning,
+    upkeep,
+)
 from api.cli.screen import ReaderGone, say, say_error
 from api.cli.usage import ChineseCommand, ChineseGroup, explained
 
@@ -51,7 +63,7 @@ def options(
     context.obj = upkeep.Settings(path=home.expanduser(), store_url=store, encoder=encoder)
 
 
-for module in (upkeep, intake, matching, judging):
+for module in (upkeep, intake, matching, reasons, judging, feedback, history, gaps, learning, models, tuning):
     module.register(app)
 for command in app.registered_commands:
     command.cls = ChineseCommand

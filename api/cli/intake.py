@@ -187,8 +187,9 @@ def _chosen(
     now: "Snapshot", wanted: str | None, audience: "Visibility"
 ) -> tuple[list["Node"], list["Edge"], list["Feedback"]]:
     """What is wanted of the store and the audience may see; ``None`` wants everything."""
+    from graph.feedback import FEEDBACK_LABELS
     from graph.intake.exporting import may_see
-    from graph.intake.feedback_columns import FEEDBACK_LABELS, JUDGEMENT, OUTCOME
+    from graph.intake.feedback_columns import JUDGEMENT, OUTCOME
     from graph.intake.targets import RELATION
 
     feedback: list[Feedback] = []
@@ -205,7 +206,7 @@ def _chosen(
 
 def _counted(feedback: Sequence["Feedback"], wanted: "FeedbackKind | None") -> list[str]:
     """How many judgements and outcomes there are; where none was asked for by name, those there are none of go unsaid."""
-    from graph.intake.feedback_columns import FEEDBACK_LABELS
+    from graph.feedback import FEEDBACK_LABELS
 
     numbers = {kind: sum(record.key[0] == kind for record in feedback) for kind in FEEDBACK_LABELS}
     if wanted:

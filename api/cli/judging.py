@@ -3,16 +3,22 @@
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from api.cli.screen import say, say_error, table
+from api.cli.screen import progress, say, say_aside, say_error, table
+from api.cli.tuning import opened_reading, reading_cost
 from api.cli.upkeep import Settings
+
+if TYPE_CHECKING:
+    from matcher.engine import Engine
+    from matcher.reading import Effect
 
 _FEW = 20
 _COLUMNS = {
@@ -46,6 +52,12 @@ def score(
         typer.Argument(metavar="文件", help="csv 或 xlsx：列 scene_id（或 demand_id）与 achievement_id。"),
     ],
     out: Annotated[Path, typer.Option("--out", help="结果写到哪里（csv）。")],
+    as_of: Annotated[
+        int | None, typer.Option("--as-of", min=1, help="按这一次改动之后的数据重算（见 jiebang history）。")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="用哪一版模型：版本号，0 是随程序附带的；不写用现用模型。")
+    ] = "",
 ) -> None:
     """为指定的每一对打分：得分、四个等级的概率、等级。"""
     from api.output_files import writing
@@ -53,8 +65,12 @@ def score(
     settings: Settings = context.obj
     rows = read_pairs(pairs)
     with writing(out, ".csv"):
-        with settings.open_engine() as engine:
-            results = engine.score_pairs([(r.scene, r.achievement) for r in rows], today=date.today())
+        with (
+            settings.open_engine(ranker=_ranker_folder(settings, model)) as engine,
+            _then(settings, engine, as_of, model) as scoring,
+        ):
+            results = scoring.score_pairs([(r.scene, r.achievement) for r in rows], today=date.today())
+            made_by = f"{_called(settings, model)} {scoring.ranker.name}，数据版本 {as_of or scoring.store.revision()}"
         with out.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["scene_id", "achievement_id", "score", "p1", "p2", "p3", "p4", "level"])
@@ -66,10 +82,47 @@ def score(
                 )
                 writer.writerow([row.scene, row.achievement, *numbers])
     unknown = [row for row, result in zip(rows, results, strict=True) if result is None]
-    say(f"已为 {len(rows) - len(unknown)} 对打分，写到 {out}。")
+    say(f"已为 {len(rows) - len(unknown)} 对打分，写到 {out}（{made_by}）。")
     if unknown:
         say_error(f"有 {len(unknown)} 对{_named(unknown)}，结果留空。", "请先导入对应的场景和成果。")
         raise typer.Exit(3)
+
+
+def _ranker_folder(settings: Settings, model: str) -> Path | None:
+    """Where the named version of the ranker lies, checked; None for the one in use."""
+    from matcher.models import SHIPPED, Models, shipped_ranker
+
+    if not model:
+        return None
+    if model == "default":
+        return shipped_ranker()
+    if not model.isdecimal():
+        _refuse(f"模型版本“{model}”看不懂。", "请写版本号（jiebang models 列出）或 default。")
+    number = int(model)
+    return shipped_ranker() if number == SHIPPED else Models(settings.home.models).version(number).folder
+
+
+def _called(settings: Settings, model: str) -> str:
+    """The ranker as jiebang models calls it."""
+    from matcher.models import SHIPPED, Models, named
+
+    if model:
+        return named(int(model) if model.isdecimal() else SHIPPED)
+    return named(Models(settings.home.models).current().version)
+
+
+@contextmanager
+def _then(settings: Settings, engine: "Engine", as_of: int | None, model: str) -> Iterator["Engine"]:
+    """The engine that scores: the home's own, or one over its data as they were."""
+    from matcher.models import Models, shipped_ranker
+
+    if as_of is None:
+        yield engine
+        return
+    use = Models(settings.home.models).current()
+    folder = _ranker_folder(settings, model or str(use.version)) or shipped_ranker()
+    with engine.as_of(as_of, folder) as then:
+        yield then
 
 
 def evaluate(
@@ -81,13 +134,18 @@ def evaluate(
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON。")] = False,
+    reranker: Annotated[
+        Path | None, typer.Option("--reranker", help="重排模型的文件夹：逐对精读所有评级，与不精读时比较。")
+    ] = None,
 ) -> None:
     """用人工评级检验排序质量，并与随机、TF-IDF、仅语义、仅用词比较。"""
     from matcher.evaluation import Judgement, demands_that_count
     from matcher.evaluation import evaluate as measure
+    from matcher.reading import evaluate_reading
 
     rows = read_pairs(judgements, graded=True)
     settings: Settings = context.obj
+    reading, effect = opened_reading(reranker), None
     with settings.open_engine() as engine:
         slots = engine.corpus.slots
         known = [r for r in rows if ("scene", r.scene) in slots and ("achievement", r.achievement) in slots]
@@ -101,10 +159,20 @@ def evaluate(
                 "请为每个场景多评几项成果后再检验。",
             )
         results = measure(engine, judged, today=date.today())
+        if reading is not None:
+            say_aside(f"要精读 {len(judged)} 对，{reading_cost(len(judged))}。")
+            with progress("逐对精读") as report:
+                effect = evaluate_reading(engine, judged, reading, today=date.today(), progress=report)
+            results.insert(1, effect.quality)
     unknown = [row for row in rows if row not in known]
     if as_json:
         found: dict[str, Any] = {"judgements": len(known), "unknown": len(unknown)}
         found["results"] = [_quality(result) for result in results]
+        if effect is not None:
+            found["reading"] = {
+                "learnt": effect.learnt, "unseen_scenes": effect.unseen, "before": effect.before, "after": effect.after,
+                "gain": effect.gain,
+            }  # fmt: skip
         say(json.dumps(found, ensure_ascii=False, indent=1))
     else:
         say(
@@ -113,6 +181,8 @@ def evaluate(
         if counting < _FEW:
             say(f"场景不足 {_FEW} 个，下面的数字只能参考。")
         _show_quality(results)
+        if effect is not None:
+            _show_effect(effect)
     if unknown:
         say_error(f"另有 {len(unknown)} 条评级{_named(unknown)}，没有计入。", "请先导入对应的场景和成果。")
         raise typer.Exit(3)
@@ -175,6 +245,20 @@ def _show_quality(results: Sequence[Any]) -> None:
         ["方法", "nDCG@10", "95%区间", "MRR", "P@5", "1/(1+MAE)", "当前排序比它高（成对，95%区间）"],
         lines,
         [10, 8, 13, 7, 7, 10, 34],
+    )
+
+
+def _show_effect(effect: "Effect") -> None:
+    """On which scenes reading can be believed, and what it does there."""
+    if effect.learnt:
+        say(f"其中 {effect.learnt} 对的场景训练重排模型时用过，“加上精读”一行因此偏高。")
+    if not effect.unseen:
+        say("没有训练时未用过的场景，这里看不出精读是否有用。")
+        return
+    gain, low, high = effect.gain
+    say(
+        f"训练时没有用过的 {effect.unseen} 个场景上：nDCG@10 {effect.before:.4f} → {effect.after:.4f}，"
+        f"差 {gain:+.4f}（{low:+.3f}～{high:+.3f}）。"
     )
 
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from api.cli.screen import fitted, moment, progress, say, say_error, table, width
+from api.cli.feedback import record_shown, shown_pairs
+from api.cli.history import show_said
+from api.cli.reasons import breakdown, show_breakdown, show_policy
+from api.cli.screen import moment, progress, say, say_error, table, width
+from api.cli.tuning import opened_reading
 from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from matcher.explanation import Explanation
     from matcher.filters import Filters
     from matcher.ranking import Match
+    from matcher.reading import Reading
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +53,7 @@ def show(
                 say(
                     f"  历史：{moment(entry.at)} {entry.actor} {did}：{entry.reason}（版本 {entry.revision}）"
                 )
+            show_said(store, node.kind, node.id, 20)
 
 
 def match(
@@ -75,6 +81,10 @@ def match(
     audience: Annotated[
         str, typer.Option(help="只列谁能看到的：public 公开、partner 合作方、staff 内部。")
     ] = "staff",
+    no_record: Annotated[bool, typer.Option("--no-record", help="只看，不记下展示了哪些。")] = False,
+    reranker: Annotated[
+        Path | None, typer.Option("--reranker", help="重排模型的文件夹：再逐对精读前 50 名，要慢几秒。")
+    ] = None,
 ) -> None:
     """排出最合适的对象，最好的在前，并说明理由。"""
     if sum((id is not None, text is not None, all_scenes)) != 1 or (all_scenes and out is None):
@@ -86,6 +96,8 @@ def match(
         _refuse("--json、--out、--brokers 不能同时使用。", "请只留一个。")
     if brokers_for is not None and kind is not None:
         _refuse("--brokers 和 --for 不能同时使用。", "请只留一个。")
+    if reranker is not None and brokers_for is not None:
+        _refuse("--brokers 和 --reranker 不能同时使用。", "请只留一个。")
     filters = _filters(field or [], district or [], min_trl, ip or [], open_only, audience)
     subject = None if text is None else _written(text)
     if out is not None:
@@ -93,23 +105,28 @@ def match(
 
         check_target(out, ".xlsx")
     settings: Settings = context.obj
+    reading = opened_reading(reranker)
     with settings.open_engine() as engine:
         if all_scenes and out is not None:
-            _match_all(engine, kind, top, filters, out)
+            shown = _match_all(engine, kind, top, filters, out, reading)
+            if not no_record:
+                record_shown(engine, shown)
             return
         node = subject or _stored(engine, (id or "").strip(), filters.audience)
         if brokers_for is not None:
             _show_brokers(engine, node, brokers_for, top, filters.audience)
             return
-        wanted = _kind(kind, node)
-        matches = engine.match(node, top=top, today=date.today(), kind=wanted, filters=filters)
+        wanted = _kind(kind, node, read=reranker is not None)
+        matches = _ranked(engine, node, wanted, top, filters, reading)
         explanations = engine.explain(node, matches, audience=filters.audience)
         if as_json:
             _print_json(node, matches, explanations)
         elif out is not None:
-            _write_workbook(out, [(matches, explanations)])
+            _write_workbook(out, [(matches, explanations)], filters.audience)
         else:
             show_matches(node, matches, explanations, why=len(matches) if why else 0)
+        if subject is None and not no_record:
+            record_shown(engine, shown_pairs(node, matches))
 
 
 def show_matches(
@@ -117,8 +134,8 @@ def show_matches(
 ) -> None:
     """The ranked list of ``node``; the first ``why`` with their full breakdown."""
     from graph.kinds import Scene
+    from matcher.comparison import compare
     from matcher.engine import UNSAVED
-    from matcher.explanation import compare
     from matcher.ranker import LEVELS
 
     say(
@@ -140,71 +157,57 @@ def show_matches(
     ]
     table(["名次", "得分", "等级", "编号", "名称", "理由"], rows, widths)
     for position, explanation in enumerate(explanations[:why]):
-        _show_breakdown(matches[position], explanation)
+        show_breakdown(matches[position], explanation)
         if position + 1 < len(explanations):
             say(f"  与下一名相比：{compare(explanation, explanations[position + 1])}")
+    show_policy(explanations[:why])
 
 
-def _show_breakdown(match: "Match", why: "Explanation") -> None:
-    say()
-    chances = "，".join(
-        f"{label} {p:.0%}" for label, p in zip(("无", "弱", "较强", "强"), match.probabilities, strict=True)
-    )
-    say(f"{match.rank}. {why.found.title}（{why.found.id}） {match.score:.1f} 分，{why.level}（{chances}）")
-    for part in why.parts:
-        value = "未知" if part.value is None else f"{part.value:.2f}"
-        note = f"  {part.note}" if part.note else ""
-        say(f"    {fitted(part.label, 12)}{part.points:+7.1f}   取值 {value}{note}".rstrip())
-    for caution in why.cautions:
-        say(f"  {caution}")
-    if why.phrases:
-        say(f"  共同用语：{'、'.join(why.phrases)}")
-    for answer in why.answers:
-        say(f"  指标：{answer.sentence}")
-    for path in why.paths:
-        say(f"  关联：{path.text}")
-
-
-def _match_all(engine: "Engine", kind: str | None, top: int, filters: "Filters", out: Path) -> None:
+def _match_all(
+    engine: "Engine", kind: str | None, top: int, filters: "Filters", out: Path, reading: "Reading | None"
+) -> dict[tuple[str, str], int]:
+    """Write every scene's list; gives the pairs that stand in it, each with its rank."""
     from graph.intake.exporting import may_see
 
     who = filters.audience
     scenes = [scene for scene in engine.store.nodes("scene") if may_see(who, scene.visibility)]
-    wanted = _kind(kind, scenes[0]) if scenes else None
+    wanted = _kind(kind, scenes[0], read=reading is not None) if scenes else "achievement"
+    shown: dict[tuple[str, str], int] = {}
 
     def results() -> Iterator[tuple[Sequence["Match"], Sequence["Explanation"]]]:
         with progress("逐个场景匹配") as report:
             for done, scene in enumerate(scenes, 1):
-                matches = engine.match(scene, top=top, today=date.today(), kind=wanted, filters=filters)
+                matches = _ranked(engine, scene, wanted, top, filters, reading)
                 report(done, len(scenes))
+                shown.update(shown_pairs(scene, matches))
                 yield matches, engine.explain(scene, matches, audience=who)
 
-    _write_workbook(out, results())
+    _write_workbook(out, results(), who)
+    return shown
 
 
-def _write_workbook(path: Path, results: Iterable[tuple[Sequence["Match"], Sequence["Explanation"]]]) -> None:
+def _ranked(
+    engine: "Engine", node: "Node", kind: str, top: int, filters: "Filters", reading: "Reading | None"
+) -> list["Match"]:
+    today = date.today()
+    if reading is None:
+        return engine.match(node, top=top, today=today, kind=kind, filters=filters)
+    return reading.match(engine, node, top=top, today=today, kind=kind, filters=filters)
+
+
+def _write_workbook(
+    path: Path, results: Iterable[tuple[Sequence["Match"], Sequence["Explanation"]]], audience: "Visibility"
+) -> None:
     from api.match_workbook import write_matches
     from api.output_files import writing
 
     with writing(path, ".xlsx"):
-        rows = write_matches(path, results)
+        rows = write_matches(path, results, audience=audience)
     say(f"已写入 {rows} 行到 {path}。")
 
 
 def _print_json(node: "Node", matches: Sequence["Match"], explanations: Sequence["Explanation"]) -> None:
-    from matcher.ranker import LEVELS
-
-    found = [
-        {
-            "rank": match.rank, "kind": match.key[0], "id": match.key[1], "title": why.found.title, "score": match.score,
-            "level": match.level, "level_label": LEVELS[match.level], "probabilities": list(match.probabilities), "reason": why.reason,
-            "parts": [{"name": p.name, "label": p.label, "points": p.points, "value": p.value, "note": p.note} for p in why.parts],
-            "phrases": list(why.phrases), "cautions": list(why.cautions),
-            "indicators": [{"demand": a.demand.text, "offer": a.offer.text if a.offer else None, "verdict": a.verdict} for a in why.answers],
-            "paths": [path.text for path in why.paths],
-        }
-        for match, why in zip(matches, explanations, strict=True)
-    ]  # fmt: skip
+    found = [breakdown(match, why) for match, why in zip(matches, explanations, strict=True)]
     say(
         json.dumps(
             {"kind": node.kind, "id": node.id, "title": node.title, "matches": found},
@@ -234,21 +237,17 @@ def _show_brokers(
     ]
     if not brokers:
         _refuse("库中没有技术经纪人。", "请先用 jiebang import 导入技术经纪人。", code=1)
+    ranked = rank_brokers(
+        node, achievement, brokers, engine.corpus, engine.network, top=top,
+        outcomes=engine.store.outcomes(), audience=audience,
+    )  # fmt: skip
     say(f"为“{node.title}”与“{achievement.title}”推荐技术经纪人：")
     rows = []
-    for rank, found in enumerate(
-        rank_brokers(node, achievement, brokers, engine.corpus, engine.network, top=top), 1
-    ):
+    for rank, found in enumerate(ranked, 1):
         parts = "，".join(f"{label} {points:.0f}" for label, points in found.parts.items() if points)
-        rows.append(
-            [
-                str(rank),
-                f"{found.score:.1f}",
-                found.broker.title,
-                found.broker.level,
-                "；".join((parts, *found.notes)),
-            ]
-        )
+        ties = [f"关联：{conflict.path.text}" for conflict in found.conflicts if conflict.path]
+        grounds = "；".join((*(f"注意：{note}" for note in found.notes), parts, *found.reasons, *ties))
+        rows.append([str(rank), f"{found.score:.1f}", found.broker.title, found.broker.level, grounds])
     table(["名次", "得分", "姓名", "等级", "依据"], rows, [4, 6, 10, 16, 90])
 
 
@@ -281,7 +280,7 @@ def _stored(engine: "Engine", id: str, audience: "Visibility") -> "Node":
     return node
 
 
-def _kind(word: str | None, node: "Node") -> str:
+def _kind(word: str | None, node: "Node", *, read: bool = False) -> str:
     from graph.relations import parse_kind
     from matcher.ranking import COUNTERPARTS
 
@@ -291,6 +290,8 @@ def _kind(word: str | None, node: "Node") -> str:
             f"不能为{node.label}找“{word}”。",
             "场景可以找成果（achievement）或企业（enterprise），成果可以找场景（scene）。",
         )
+    if read and kind == "enterprise":
+        _refuse("重排模型只会读“场景—成果”，不能用来找企业。", "请去掉 --reranker。")
     return kind
 
 

@@ -32,12 +32,15 @@ class Settings:
 
         return Home(path=self.path, store_url=self.store_url)
 
-    def open_engine(self) -> "Engine":
-        """The engine of the home, index caught up, with a progress bar while texts are encoded."""
+    def open_engine(self, ranker: Path | None = None) -> "Engine":
+        """The engine of the home, index caught up, with a progress bar while texts are encoded.
+
+        ``ranker`` is where another ranker than the one in use lies.
+        """
         from matcher.engine import Engine
 
         with progress("整理文本向量") as report:
-            return Engine.open(self.home, encoder=self.encoder, progress=report)
+            return Engine.open(self.home, encoder=self.encoder, ranker=ranker, progress=report)
 
 
 def register(app: typer.Typer) -> None:
@@ -102,9 +105,11 @@ def index(
     settings: Settings = context.obj
     if action == "rebuild":
         from embeddings.encoder import open_encoder
+        from matcher.models import shipped_ranker
 
         with settings.home.open_store(create=False) as store, progress("整理文本向量") as report:
-            engine = Engine(settings.home, store, open_encoder(settings.encoder))
+            # Any ranker will do: a learned one that cannot be read must not stand in the way.
+            engine = Engine(settings.home, store, open_encoder(settings.encoder), ranker=shipped_ranker())
             engine.rebuild_index(report)
             say(f"索引已重建：{len(engine.corpus.slots)} 条，数据版本 {engine.corpus.revision}。")
         return
@@ -119,17 +124,19 @@ def index(
         return
     about = generation.manifest
     say(
-        f"第 {generation.number} 代，编码器 {about['encoder']}，数据版本 {about['corpus_revision']}（库中为 {revision}）"
+        f"第 {generation.number} 代，编码器 {about['encoder']}，建于第 {about['corpus_revision']} 次改动（现为第 {revision} 次），新的改动每次匹配前自动补上"
     )
     say("条数：" + _counted(about["counts"]))
 
 
 def doctor(context: typer.Context) -> None:
-    """检查数据是否完好：历史链、索引、编码器；有问题时退出码为 1。"""
+    """检查数据是否完好：历史链、索引、编码器、排序模型；有问题时退出码为 1。"""
+    from api.cli.learning import check_model
     from embeddings.encoder import open_encoder
     from embeddings.generation import current
     from embeddings.refusal import IndexRefused
     from matcher.engine import Engine
+    from matcher.models import shipped_ranker
 
     settings: Settings = context.obj
     bad = 0
@@ -143,18 +150,22 @@ def doctor(context: typer.Context) -> None:
         )
         say(_last_batch(store))
         try:
-            engine = Engine(settings.home, store, open_encoder(settings.encoder))
+            # The index is looked at also where the ranker in use cannot be read.
+            engine = Engine(settings.home, store, open_encoder(settings.encoder), ranker=shipped_ranker())
             if current(settings.home.index) is None:
                 say("索引：尚未建立，第一次匹配时自动建立。")
             else:
                 engine.corpus.load(settings.home.index, store, verify=True)
-                behind = store.revision() - engine.corpus.revision
-                say(
-                    f"索引：完好，{'与数据一致' if not behind else f'落后 {behind} 个版本，下次匹配时自动补上'}。"
+                # Judgements and outcomes are not in the index: they never put it behind.
+                missing = sum(
+                    len(touched.key) == 2 for touched in store.changes_since(engine.corpus.revision)
                 )
+                lag = f"有 {missing} 条记录较新，每次匹配前自动补上" if missing else "与数据一致"
+                say(f"索引：完好，{lag}。")
         except IndexRefused as refused:
             bad += 1
             say_error(f"索引：{refused.message}", refused.remedy)
+        bad += check_model(settings, store)
     say("检查完成，没有发现问题。" if not bad else f"检查完成，发现 {bad} 个问题。")
     if bad:
         raise typer.Exit(1)
@@ -168,19 +179,19 @@ def serve() -> None:
 
 def _last_batch(store: "Store") -> str:
     """The last write as one sentence: a batch is in as a whole or not at all, so this is where things stand."""
-    touched = store.changes_since(store.revision() - 1)
-    if not touched:
+    revisions = store.revisions(limit=1)
+    if not revisions:
         return "还没有写入过数据。"
-    key = touched[-1].key
-    entries = store.history_of(key[0], key[1]) if len(key) == 2 else store.history_of_edge(key)
-    last = entries[-1]
-    return f"最近一次写入：{moment(last.at)}，{last.actor}，{last.reason}，共 {len(touched)} 条，已全部写入；没有写了一半的数据。"
+    last = revisions[0]
+    return f"最近一次写入：{moment(last.at)}，{last.actor}，{last.reason}，共 {sum(last.counts.values())} 条，已全部写入；没有写了一半的数据。"
 
 
 def _counted(counts: dict[str, int]) -> str:
+    from graph.feedback import FEEDBACK_LABELS
     from graph.kinds import KINDS
 
     said = [f"{about.label} {counts[kind]}" for kind, about in KINDS.items() if counts.get(kind)]
     if counts.get("edge"):
         said.append(f"关系 {counts['edge']}")
+    said += [f"{label} {counts[name]}" for name, label in FEEDBACK_LABELS.items() if counts.get(name)]
     return "，".join(said)

@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from graph.feedback import Feedback, FeedbackKind
+from graph.feedback import FEEDBACK_LABELS, Feedback, FeedbackKind
 from graph.identifiers.maturity import Maturity
-from graph.intake.feedback_columns import FEEDBACK_LABELS, feedback_cell
+from graph.intake.feedback_columns import feedback_cell
 from graph.intake.tables import plain_number
 from graph.intake.targets import RELATION, kind_label, targets
 from graph.intake.writing import (

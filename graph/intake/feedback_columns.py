@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
 
-from graph.feedback import LEVEL_LABELS, STAGES, Feedback, FeedbackKind, Judgement, Outcome
+from graph.feedback import LEVEL_LABELS, STAGES, Feedback, FeedbackKind, Judgement, Outcome, parse_level
 from graph.problems import BadValue
 from graph.values import TEXT_LIMIT, TITLE_LIMIT, clean_cell, is_blank, parse_count, parse_date
 
 JUDGEMENT: FeedbackKind = "judgement"
 OUTCOME: FeedbackKind = "outcome"
-FEEDBACK_MODELS: Mapping[str, type[Judgement] | type[Outcome]] = {JUDGEMENT: Judgement, OUTCOME: Outcome}
-FEEDBACK_LABELS: Mapping[str, str] = {JUDGEMENT: "评级", OUTCOME: "对接结果"}
 FEEDBACK_WORDS: Mapping[str, FeedbackKind] = {
     **dict.fromkeys(("评级", "评价", "人工评级", "judgement", "judgements"), JUDGEMENT),
     **dict.fromkeys(("对接结果", "结果", "对接", "outcome", "outcomes"), OUTCOME),
@@ -31,6 +29,9 @@ _MOMENT = re.compile(
     r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?\s*(Z|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
+
+_MONTH = re.compile(r"\d{4}\s*[-/.年]\s*\d{1,2}\s*月?(?:底|末)?")
+_SCORE = re.compile(r"\d{1,3}(?:\.\d+)?分?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +73,14 @@ def parse_moment(value: object) -> datetime | None:
 
 
 def moment_text(moment: datetime) -> str:
-    """A moment as a cell that ``parse_moment`` reads back: a day alone, or with China's time and zone."""
-    at = moment.astimezone(UTC)
+    """A moment to the second as a cell for ``parse_moment``: a day alone, or with China's time and zone."""
+    at = moment.astimezone(UTC).replace(microsecond=0)
     return at.date().isoformat() if at.time() == time() else at.astimezone(CHINA).isoformat()
+
+
+def is_month_alone(value: object) -> bool:
+    """Whether a cell names a month without a day, which ``parse_moment`` takes for its last day."""
+    return isinstance(value, str) and bool(_MONTH.fullmatch(unicodedata.normalize("NFKC", clean_cell(value))))
 
 
 def _in_utc(moment: datetime, text: str) -> datetime:
@@ -100,6 +106,15 @@ def _not_real(text: str) -> BadValue:
 def _person(value: object) -> str | None:
     text = clean_cell(value)
     return None if is_blank(text) else _limited(text, TITLE_LIMIT, "name")
+
+
+def is_grade(name: str) -> bool:
+    """Whether what stands for a judge is a grade: a column “打分” may hold either."""
+    try:
+        parse_level(name)
+    except BadValue:
+        return _SCORE.fullmatch(unicodedata.normalize("NFKC", name)) is not None
+    return True
 
 
 def _reason(value: object) -> str:
@@ -138,7 +153,8 @@ FEEDBACK_COLUMNS: Mapping[str, Mapping[str, FeedbackColumn]] = {
         ),
         "judge": FeedbackColumn(
             label="评级人",
-            aliases=("评价人", "评审人", "评审专家", "评价专家", "专家姓名", "打分人", "经办人", "by", "rater"),
+            aliases=("评价人", "评审人", "评审专家", "评价专家", "专家姓名", "专家", "评审", "打分人", "打分", "经办人", "by",
+                     "rater"),
             example="李明",
             parse=_person,
         ),
@@ -147,7 +163,7 @@ FEEDBACK_COLUMNS: Mapping[str, Mapping[str, FeedbackColumn]] = {
             parse=parse_moment,
         ),
         "reason": FeedbackColumn(
-            label="理由", aliases=("评级理由", "评价理由", "说明", "备注", "原因", "note", "remark"),
+            label="理由", aliases=("评级理由", "评价理由", "意见", "评语", "评审意见", "说明", "备注", "原因", "note", "remark"),
             example="指标满足，价格合适", parse=_reason,
         ),
     },
@@ -156,7 +172,7 @@ FEEDBACK_COLUMNS: Mapping[str, Mapping[str, FeedbackColumn]] = {
         "achievement": _ACHIEVEMENT,
         "stage": FeedbackColumn(
             label="阶段",
-            aliases=("结果", "对接结果", "对接阶段", "对接进展", "进展", "outcome", "result"),
+            aliases=("结果", "对接结果", "对接阶段", "对接进展", "进展阶段", "进展", "outcome", "result"),
             required=True,
             choices=tuple(STAGES.values()),
             example="已见面",

@@ -3,7 +3,8 @@
 import unicodedata
 from collections.abc import Container, Mapping
 
-from graph.intake.feedback_columns import FEEDBACK_LABELS, JUDGEMENT, OUTCOME
+from graph.feedback import FEEDBACK_LABELS
+from graph.intake.feedback_columns import JUDGEMENT, OUTCOME
 from graph.intake.headers import normalise_header, vocabulary
 from graph.intake.mapping import missing_columns
 from graph.intake.tables import Table

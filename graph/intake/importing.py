@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from graph.feedback import FEEDBACK_LABELS
 from graph.intake.consistency import warn_of_choices, with_ends, without_repeats
 from graph.intake.duplicates import Incoming, duplicate_warnings
-from graph.intake.feedback_columns import FEEDBACK_LABELS
-from graph.intake.feedback_rows import one_per_key, read_feedback, with_stored_feedback
+from graph.intake.feedback_rows import one_per_key, read_feedback, with_stored_feedback, with_stored_ids
 from graph.intake.mapping import HeaderMapping
 from graph.intake.readers import read_tables
 from graph.intake.rows import Record, read_row, row_id
@@ -117,6 +117,7 @@ def plan_import(
         edges = [f for w in _of(works, (RELATION,)) for f in _read_edges(w)]
         edges = _with_stored(without_repeats(with_ends(edges, nodes, now)), now)
         said = [f for w in _of(works, FEEDBACK_LABELS) for f in read_feedback(w, actor=actor, at=at)]
+        said = with_stored_ids(said, nodes, now)
         said = with_ends(with_stored_feedback(one_per_key(said), now), nodes, now)
         _warn_of_duplicates(nodes, now)
         revision = now.revision

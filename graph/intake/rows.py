@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from graph.feedback import Feedback
-from graph.intake.feedback_columns import FEEDBACK_MODELS, PAIR
+from graph.feedback import FEEDBACK, Feedback
+from graph.intake.feedback_columns import PAIR
 from graph.intake.headers import REPORT_HEADERS, header_text
 from graph.intake.mapping import HeaderMapping, MappedColumn
 from graph.intake.secrecy import has_secret_star, is_bare_mark, is_marked_secret, is_secret_level, secret_row
@@ -43,7 +43,7 @@ SKIP_REASONS: Mapping[str, str] = {
 
 
 Record = Node | Edge | Feedback
-_MODELS: Mapping[str, Any] = {**KINDS, RELATION: Edge, **FEEDBACK_MODELS}
+_MODELS: Mapping[str, Any] = {**KINDS, RELATION: Edge, **FEEDBACK}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def skip_reason(row: Row, table: Table, mapping: HeaderMapping) -> str | None:
     if all(is_blank_cell(c) or header_text(c) == h for c, h in zip(row.cells, table.headers, strict=True)):
         return "header"
     # Of feedback a row may well be 2, 2, 2: both numbers of a pair and its level.
-    if mapping.kind in FEEDBACK_MODELS and plain.isdigit():
+    if mapping.kind in FEEDBACK and plain.isdigit():
         return None
     return "section" if _is_section(row, first, plain) else None
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from graph.intake.feedback_columns import FEEDBACK_COLUMNS, FEEDBACK_LABELS, FEEDBACK_MODELS
+from graph.feedback import FEEDBACK, FEEDBACK_LABELS
+from graph.intake.feedback_columns import FEEDBACK_COLUMNS
 from graph.kinds import KINDS, Node, columns
 from graph.relations import EDGE_COLUMNS, RELATIONS, Edge
 from graph.values import Visibility, parse_amount
@@ -106,7 +107,7 @@ def _edge_targets() -> Mapping[str, Target]:
 
 
 def _feedback_targets(kind: str) -> Mapping[str, Target]:
-    fields = FEEDBACK_MODELS[kind].model_fields
+    fields = FEEDBACK[kind].model_fields
     return {
         name: Target(
             attribute=name,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, func, insert, select
 
+from graph.feedback import FEEDBACK as FEEDBACK_MODELS
 from graph.problems import Problem
 from graph.store.changes import RecordKey
 from graph.store.records import canonical, digest, edge_text, key_from, key_text
@@ -129,6 +130,18 @@ def last_revisions(connection: Connection, limit: int) -> list[Revision]:
         Revision(revision=revision, at=at, actor=actor, reason=reason, counts=counts)
         for (revision, at, actor, reason), counts in found.items()
     ]
+
+
+def feedback_kinds(connection: Connection, revision: int, action: str) -> dict[str, int]:
+    """How many judgements and outcomes a revision changed by an action; kinds without any are left out."""
+    found = {}
+    for kind in FEEDBACK_MODELS:
+        # Subjects are canonical JSON lists, so the kind stands first (see ``key_text``).
+        mine = HISTORY.c.subject.like(f'["{kind}",%')
+        query = select(func.count()).where(HISTORY.c.revision == revision, HISTORY.c.action == action, mine)
+        if count := connection.execute(query).scalar_one():
+            found[kind] = count
+    return found
 
 
 def verify(connection: Connection) -> Iterator[Problem]:

@@ -109,8 +109,7 @@ def named(key: RecordKey, missing: Collection[NodeKey] = ()) -> str:
     kind, scene, achievement, mark = key
     stages = {str(stage): label for stage, label in STAGES.items() if kind == "outcome"}
     pair = f"{_named_node(('scene', scene), missing)} 与 {_named_node(('achievement', achievement), missing)}"
-    labels = {str(name): label for name, label in FEEDBACK_LABELS.items()}
-    return f"{pair} 的{labels.get(kind, kind)}（{stages.get(mark, mark)}）"
+    return f"{pair} 的{FEEDBACK_LABELS.get(kind, kind)}（{stages.get(mark, mark)}）"
 
 
 def _named_node(key: NodeKey, missing: Collection[NodeKey]) -> str:

@@ -10,7 +10,16 @@ from graph.feedback import Feedback, FeedbackKey, FeedbackKind, Judgement, Outco
 from graph.kinds import KINDS, Node
 from graph.relations import Edge
 from graph.store.changes import EdgeKey, NodeKey, Touched
-from graph.store.history import Entry, Head, Revision, entries_of, head, last_revisions, touched_since
+from graph.store.history import (
+    Entry,
+    Head,
+    Revision,
+    entries_of,
+    feedback_kinds,
+    head,
+    last_revisions,
+    touched_since,
+)
 from graph.store.records import edge_from, feedback_from, key_from, node_from
 from graph.store.tables import EDGES, FEEDBACK, NODES
 from graph.values import clean_cell
@@ -124,6 +133,10 @@ class Snapshot:
     def history_of_feedback(self, key: FeedbackKey) -> list[Entry]:
         """The changes of a judgement or outcome, oldest first, also of one that was removed."""
         return entries_of(self._connection, key)
+
+    def feedback_kinds(self, revision: int, action: str) -> dict[str, int]:
+        """How many judgements and outcomes a revision changed by an action; kinds without any are left out."""
+        return feedback_kinds(self._connection, revision, action)
 
     def revisions(self, limit: int = 20) -> list[Revision]:
         """The last ``limit`` batches that changed something, newest first."""

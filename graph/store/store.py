@@ -155,6 +155,11 @@ class Store:
         with self.snapshot() as now:
             return now.history_of_feedback(key)
 
+    def feedback_kinds(self, revision: int, action: str) -> dict[str, int]:
+        """How many judgements and outcomes a revision changed by an action; kinds without any are left out."""
+        with self.snapshot() as now:
+            return now.feedback_kinds(revision, action)
+
     def revisions(self, limit: int = 20) -> list[Revision]:
         """The last ``limit`` batches that changed something, newest first."""
         with self.snapshot() as now:

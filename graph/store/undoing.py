@@ -29,7 +29,7 @@ def batch_before(connection: Connection, revision: int) -> Batch:
     """The batch that puts every record the revision touched back to what it was before.
 
     A record stands in the way only if it is not as the revision left it: one changed since and changed
-    back does not. Raises ``Refused`` (``undo_unknown``, ``undo_conflict``).
+    back does not. Raises ``Refused`` (``undo_unknown``, ``undo_done``, ``undo_conflict``).
     """
     last = head(connection).revision
     if not 1 <= revision <= last:
@@ -103,11 +103,39 @@ def _conflict(connection: Connection, revision: int, keys: list[RecordKey]) -> R
     said = "；".join(named(key) for key in keys[:_NAMED])
     more = f" 等 {len(keys)} 条" if len(keys) > _NAMED else ""
     later = max(_last_touches(connection, keys))
+    if _reverses(connection, later, revision):
+        return Refused(
+            "undo_done",
+            f"第 {revision} 次已由第 {later} 次撤销。",
+            f"若要恢复：jiebang undo {later}；本次没有写入任何内容。",
+        )
     return Refused(
         "undo_conflict",
         f"第 {revision} 次改动之后，这些记录又有改动，不能直接撤销：{said}{more}。",
         f"请先撤销后来的改动（最近的是第 {later} 次），再撤销第 {revision} 次；本次没有写入任何内容。",
     )
+
+
+def _reverses(connection: Connection, later: int, revision: int) -> bool:
+    """Whether one revision changed just the records of another, and all of them back."""
+    one, other = HISTORY.alias(), HISTORY.alias()
+    back = (
+        select(func.count())
+        .select_from(one.join(other, one.c.subject == other.c.subject))
+        .where(
+            one.c.revision == revision,
+            other.c.revision == later,
+            one.c.before.is_not_distinct_from(other.c.after),
+            one.c.after.is_not_distinct_from(other.c.before),
+        )
+    )
+    sizes = [
+        connection.execute(
+            select(func.count()).select_from(HISTORY).where(HISTORY.c.revision == number)
+        ).scalar_one()
+        for number in (revision, later)
+    ]
+    return sizes == [connection.execute(back).scalar_one()] * 2
 
 
 def _last_touches(connection: Connection, keys: list[RecordKey]) -> Iterator[int]:

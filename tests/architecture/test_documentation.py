@@ -18,6 +18,11 @@ def documentation() -> str:
     return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
+def with_below(command: Any) -> list[Any]:
+    """The command and, of a group, the commands in it."""
+    return [command, *(c for below in getattr(command, "commands", {}).values() for c in with_below(below))]
+
+
 def options_of(command: Any) -> set[str]:
     return {
         option for parameter in command.params for option in parameter.opts if option.startswith("--")
@@ -31,9 +36,9 @@ def test_every_command_option_and_variable_is_described() -> None:
         name for name in GROUP.commands if re.search(rf"jiebang (?:--\S+ \S+ )*{name}\b|`{name}\b", text)
     }
     assert sorted(set(GROUP.commands) - commands) == []
-    options = options_of(GROUP).union(*map(options_of, GROUP.commands.values()))
+    options = set().union(*map(options_of, with_below(GROUP)))
     assert sorted(options - words) == []
-    variables = {p.envvar for c in (GROUP, *GROUP.commands.values()) for p in c.params if p.envvar}
+    variables = {p.envvar for c in with_below(GROUP) for p in c.params if p.envvar}
     assert sorted(name for name in variables if name not in text) == []
 
 
@@ -52,5 +57,5 @@ def test_every_command_line_of_the_documentation_can_be_written_so() -> None:
         words = line.replace("[", "").replace("]", "").split()
         names = [word for word in words if word in GROUP.commands]
         assert names, line
-        known = options_of(GROUP) | options_of(GROUP.commands[names[0]])
+        known = options_of(GROUP).union(*map(options_of, with_below(GROUP.commands[names[0]])))
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known | {"--help"}, line

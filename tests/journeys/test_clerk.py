@@ -139,9 +139,9 @@ def test_a_clerks_monday(clerk: Clerk) -> None:
     rows = list(openpyxl.load_workbook(folder / "匹配.xlsx")["匹配结果"].iter_rows(values_only=True))
     best = {row[0]: row[5] for row in rows[1:] if row[2] == 1}
     assert best == {"CJ-01": "CG-01", "CJ-02": "CG-02", "CJ-03": "CG-03"}
-    assert all(row[9] for row in rows)
+    assert all(row[8] for row in rows)
     assert "没有发现问题" in clerk.runs("doctor")
-    assert "已导出 7 条记录、0 条关系到 全部.xlsx。" in clerk.runs("export", "全部.xlsx")
+    assert "已导出 7 条记录、0 条关系、12 条对接结果到 全部.xlsx。" in clerk.runs("export", "全部.xlsx")
 
 
 ROWS = 3000

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 import embeddings.encoder
 from api.cli.app import run
 from embeddings.unit_rows import unit_rows
+from matcher.models import Models
+from tests.factories import NOON, make_learned
 
 SCENES = """编号,名称,产业领域,所在区,建设单位,场景简介,技术难点,技术指标,成熟度要求,预算（万元）,截止日期,状态,可见范围,联系人,联系方式
 CJ-1,海岛无人机送药,低空经济,万山区,澜川海岛发展有限公司,向外岛卫生院送急救药品和血样,海上阵风大，现有机型抗风不足,抗风等级≥7级；航程≥30km,TRL6,200,2099-12-31,在推,公开,陈工,0756-5551001
@@ -142,6 +144,20 @@ def indexed(home: Path, _indexed: Path) -> Path:
     """``home`` with the world and its index."""
     shutil.copytree(_indexed, home)
     return home
+
+
+@pytest.fixture
+def models(home: Path) -> Models:
+    """The versions of learned rankers of ``home``."""
+    return Models(home / "models")
+
+
+def keep_models(models: Models, *weights: float, use: tuple[int, ...] = ()) -> None:
+    """Keep a version per weight, then put versions in use, one after the other."""
+    for weight in weights:
+        models.add(make_learned({"rights": weight, "headline_words": 60.0}))
+    for number in use:
+        models.use(number, by="程某", at=NOON, why="试")
 
 
 @pytest.fixture

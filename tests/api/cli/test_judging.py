@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from graph.store.store import open_store
 from matcher.engine import Engine
 from matcher.home import Home
+from tests.factories import put
 
 Command = Callable[..., Any]
 Rows = Callable[[Path], list[list[str]]]
@@ -57,7 +59,11 @@ def test_score_writes_every_pair_in_order_with_exactly_these_columns(
     pairs = written(headers + "\n" + "".join(f"{s},{a}\n" for s, a in PAIRS), "对.csv")
     out = tmp_path / "得分.csv"
     outcome = jiebang("score", pairs, "--out", out)
-    assert (outcome.code, outcome.out, outcome.err) == (0, f"已为 4 对打分，写到 {out}。\n", "")
+    assert (outcome.code, outcome.out, outcome.err) == (
+        0,
+        f"已为 4 对打分，写到 {out}（随程序附带的模型 default-1，数据版本 1）。\n",
+        "",
+    )
     assert rows_of(out) == [HEADER, *scored(indexed, PAIRS)]
 
 
@@ -72,6 +78,37 @@ def test_score_agrees_with_match(
     ]
 
 
+def test_score_as_of_an_earlier_revision_gives_what_was_told_then(
+    jiebang: Command, indexed: Path, written: Callable[..., Path], tmp_path: Path
+) -> None:
+    pairs = written("scene_id,achievement_id\n" + "".join(f"{s},{a}\n" for s, a in PAIRS))
+    first, second, third = (tmp_path / f"{name}.csv" for name in "一二三")
+    assert jiebang("score", pairs, "--out", first).code == 0
+    with open_store(indexed / "store.db", create=False) as store:
+        scene = store.get("scene", PAIRS[0][0])
+        assert scene is not None
+        put(store, scene.model_copy(update={"title": "另一件事"}))
+    assert jiebang("score", pairs, "--out", second).code == 0
+    assert second.read_bytes() != first.read_bytes()
+    outcome = jiebang("score", pairs, "--out", third, "--as-of", 1, "--model", "default")
+    assert (outcome.code, "数据版本 1）" in outcome.out) == (0, True)
+    assert third.read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("--as-of", 99), "没有第 99 次改动"), (("--model", "7"), "7"), (("--model", "新"), "看不懂")],
+)
+@pytest.mark.usefixtures("indexed")
+def test_score_refuses_a_revision_or_model_that_is_not(
+    jiebang: Command, written: Callable[..., Path], tmp_path: Path, options: tuple[Any, ...], said: str
+) -> None:
+    pairs = written("scene_id,achievement_id\nCJ-1,CG-1\n")
+    outcome = jiebang("score", pairs, "--out", tmp_path / "得分.csv", *options)
+    assert (outcome.code, said in outcome.err) == (1, True)
+    assert not (tmp_path / "得分.csv").exists()
+
+
 def test_unknown_ids_are_left_blank_named_and_end_with_3(
     jiebang: Command, indexed: Path, written: Callable[..., Path], rows_of: Rows, tmp_path: Path
 ) -> None:
@@ -80,7 +117,10 @@ def test_unknown_ids_are_left_blank_named_and_end_with_3(
     )
     out = tmp_path / "得分.csv"
     outcome = jiebang("score", pairs, "--out", out)
-    assert (outcome.code, outcome.out) == (3, f"已为 1 对打分，写到 {out}。\n")
+    assert (outcome.code, outcome.out) == (
+        3,
+        f"已为 1 对打分，写到 {out}（随程序附带的模型 default-1，数据版本 1）。\n",
+    )
     assert outcome.err == (
         "错误：有 4 对的编号不在库中（CJ-99—CG-1、CJ-1—CG-99、CG-1—CJ-1 等），结果留空。\n处理：请先导入对应的场景和成果。\n"
     )

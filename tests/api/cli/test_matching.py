@@ -217,7 +217,8 @@ def test_json_is_the_same_answer_for_programs(jiebang: Command, indexed: Path) -
     assert [m["id"] for m in answer["matches"]] == expected(indexed, "scene", "CJ-1")[:3]
     first = answer["matches"][0]
     assert set(first) == {
-        "rank", "kind", "id", "title", "score", "level", "level_label", "probabilities", "reason", "parts", "phrases", "cautions", "indicators", "paths",
+        "rank", "kind", "id", "title", "score", "level", "level_label", "probabilities", "reason", "parts", "phrases", "cautions", "missing",
+        "indicators", "elements", "paths", "lifts", "advice",
     }  # fmt: skip
     assert sum(part["points"] for part in first["parts"]) == pytest.approx(first["score"])
     assert sum(first["probabilities"]) == pytest.approx(1)
@@ -233,8 +234,13 @@ def test_all_scenes_go_into_one_workbook(
     out = tmp_path / "全部匹配.xlsx"
     outcome = jiebang("match", "--all", "--out", out, "--top", "2")
     assert (outcome.code, outcome.out, outcome.err) == (0, f"已写入 6 行到 {out}。\n", "")
-    (head, *rows) = sheets_of(out)["匹配结果"]
-    assert head[:10] == [
+    sheets = sheets_of(out)
+    assert list(sheets) == ["匹配结果", "分项得分"]
+    (head, *rows), (labels, *points) = sheets.values()
+    assert labels[:3] == ["对象编号", "推荐编号", "得分"]
+    assert [row[:2] for row in points] == [[row[0], row[5]] for row in rows]
+    assert all(any(row[at] is not None for row in points) for at in range(len(labels)))
+    assert head[:16] == [
         "对象编号",
         "对象名称",
         "名次",
@@ -243,28 +249,35 @@ def test_all_scenes_go_into_one_workbook(
         "推荐编号",
         "推荐名称",
         "所属单位",
-        "所在区",
         "理由",
+        "注意",
+        "逐条指标",
+        "共同用语",
+        "关联",
+        "与下一名相比",
+        "可改进",
+        "政策建议",
     ]
     for scene in ("CJ-1", "CJ-2", "CJ-3"):
         answer = json.loads(jiebang("match", scene, "--json", "--top", "2").out)
         mine = [row for row in rows if row[0] == scene]
-        assert [(r[1], r[2], r[4], r[5], r[6], r[9]) for r in mine] == [
+        assert [(r[1], r[2], r[4], r[5], r[6], r[8]) for r in mine] == [
             (answer["title"], m["rank"], m["level_label"], m["id"], m["title"], m["reason"])
             for m in answer["matches"]
         ]
         for row, match in zip(mine, answer["matches"], strict=True):
             assert row[3] == pytest.approx(match["score"])
-            assert row[10:14] == pytest.approx(match["probabilities"][::-1])
-            parts = match["parts"]
-            assert head[14:-2] == [f"分项·{part['label']}" for part in parts]
-            # What is unknown stays blank, so that nobody takes it for nought.
-            assert [cell is None for cell in row[14:-2]] == [part["value"] is None for part in parts]
-            assert [cell or 0 for cell in row[14:-2]] == pytest.approx([part["points"] for part in parts])
-    assert rows[0][7:9] == ["云岬航空科技有限公司", "高新区"]
-    assert head[-2:] == ["成熟度", "逐条指标"]
-    assert rows[0][-2] == "TRL8"
-    assert "抗风等级≥7级：成果为“抗风等级7级”，满足" in str(rows[0][-1]).splitlines()
+            assert row[-4:] == pytest.approx(match["probabilities"][::-1])
+            cells = dict(zip(labels[3:], points[rows.index(row)][3:], strict=True))
+            for part in match["parts"]:
+                cell = cells.pop(part["label"], None)
+                # What is unknown stays blank, so that nobody takes it for nought.
+                assert (cell is None) == (part["value"] is None)
+                assert (cell or 0) == pytest.approx(part["points"])
+            assert set(cells.values()) <= {None}
+    first = dict(zip(head, rows[0], strict=True))
+    assert (first["所属单位"], first["所在区"], first["成熟度"]) == ("云岬航空科技有限公司", "高新区", "TRL8")
+    assert "抗风等级≥7级：成果为“抗风等级7级”，满足" in str(first["逐条指标"]).splitlines()
 
 
 def test_all_scenes_can_be_matched_to_enterprises(

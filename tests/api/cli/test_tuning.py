@@ -277,8 +277,8 @@ def test_workbook_has_a_column_of_what_was_read(
     sheets_of: Callable[[Path], dict[str, list[list[object]]]],
 ) -> None:
     assert jiebang("match", "--all", "--out", tmp_path / "全部.xlsx", "--reranker", longest).code == 0
-    header, *rows = sheets_of(tmp_path / "全部.xlsx")["匹配结果"]
-    points = [row[header.index("分项·精读")] for row in rows if row[0] == "CJ-1"]
+    header, *rows = sheets_of(tmp_path / "全部.xlsx")["分项得分"]
+    points = [row[header.index("精读")] for row in rows if row[0] == "CJ-1"]
     assert [isinstance(value, float | int) for value in points] == [True, True, True, False]
 
 

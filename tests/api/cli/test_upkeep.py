@@ -217,7 +217,7 @@ def test_an_index_of_another_encoder_is_refused_with_how_to_rebuild(jiebang: Com
 def test_index_status_before_and_after(jiebang: Command, world: Path) -> None:
     assert jiebang("index").out == "还没有索引；第一次匹配时会自动建立。\n"
     assert jiebang("index", "rebuild").out == "索引已重建：11 条，数据版本 1。\n"
-    lines = "第 1 代，编码器 bigrams/1，数据版本 1（库中为 1）\n条数：应用场景 3，科技成果 4，企业 2，技术经纪人 2\n"
+    lines = "第 1 代，编码器 bigrams/1，建于第 1 次改动（现为第 1 次），新的改动每次匹配前自动补上\n条数：应用场景 3，科技成果 4，企业 2，技术经纪人 2\n"
     assert jiebang("index", "status").out == lines
 
 
@@ -235,7 +235,11 @@ def test_doctor_of_a_sound_home(jiebang: Command, world: Path) -> None:
     assert lines[1].endswith(
         "，命令行，导入 场景.csv、成果.csv、企业.csv、经纪人.csv、关系.csv，共 17 条，已全部写入；没有写了一半的数据。"
     )
-    assert lines[2:] == ["索引：尚未建立，第一次匹配时自动建立。", "检查完成，没有发现问题。"]
+    assert lines[2:] == [
+        "索引：尚未建立，第一次匹配时自动建立。",
+        "排序模型：随程序附带的模型，可用。",
+        "检查完成，没有发现问题。",
+    ]
 
 
 def test_doctor_says_how_far_the_index_is_behind(
@@ -244,7 +248,7 @@ def test_doctor_says_how_far_the_index_is_behind(
     assert "索引：完好，与数据一致。\n" in jiebang("doctor").out
     assert jiebang("import", written("编号,名称\nCJ-9,新的\n"), "--kind", "场景").code == 0
     outcome = jiebang("doctor")
-    assert (outcome.code, "索引：完好，落后 1 个版本，下次匹配时自动补上。\n" in outcome.out) == (0, True)
+    assert (outcome.code, "索引：完好，有 1 条记录较新，每次匹配前自动补上。\n" in outcome.out) == (0, True)
 
 
 def test_doctor_of_an_empty_home(jiebang: Command) -> None:

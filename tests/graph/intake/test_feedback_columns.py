@@ -55,9 +55,9 @@ def test_parse_moment_refuses_what_is_no_moment(cell: str, code: str) -> None:
     moment=st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
     whole=st.booleans(),
 )
-def test_moment_text_is_read_back_as_the_same_moment(moment: datetime, whole: bool) -> None:
+def test_moment_text_is_read_back_as_the_same_second(moment: datetime, whole: bool) -> None:
     at = moment.replace(hour=0, minute=0, second=0, microsecond=0) if whole else moment
-    assert parse_moment(moment_text(at)) == at
+    assert parse_moment(moment_text(at)) == at.replace(microsecond=0)
 
 
 def test_moment_text_shows_the_day_and_time_of_china() -> None:

@@ -197,7 +197,7 @@ def test_the_same_stage_twice_is_taken_once(written: Writer, imported: Planner, 
     "text",
     [
         PLAIN,
-        "场景编号,成果编号,阶段\n1,1,已展示\n1,1,已联系\n2,1,未成\n",
+        "场景编号,成果编号,阶段,说明\n1,1,已展示,\n1,1,已联系,\n2,1,未成,价格\n",
         "场景编号,成果编号,等级,日期,评级人\n1,1,2,,\n",
     ],
 )
@@ -307,7 +307,10 @@ TEXTS = st.one_of(
 )
 IDS = st.sampled_from(["1", "2", "3", "4"])
 MOMENTS = st.one_of(
-    st.just(DAY), st.datetimes(datetime(2000, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC))
+    st.just(DAY),
+    st.datetimes(datetime(2000, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC)).map(
+        lambda moment: moment.replace(microsecond=0)
+    ),
 )
 JUDGEMENTS = st.builds(
     Judgement, scene=IDS, achievement=IDS, judge=NAMES, level=st.integers(1, 4), at=MOMENTS, reason=TEXTS
@@ -323,7 +326,9 @@ OUTCOMES = st.builds(
     rank=st.none() | st.integers(1, 99),
     ranker=TEXTS,
 )
-SAID: st.SearchStrategy[Any] = st.one_of(JUDGEMENTS, OUTCOMES)
+SAID: st.SearchStrategy[Any] = st.one_of(
+    JUDGEMENTS, OUTCOMES.filter(lambda o: o.stage != "declined" or bool(o.reason.strip()))
+)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -350,6 +355,55 @@ def test_exported_feedback_is_imported_as_the_same_records(
     made.commit(store, actor="李明", reason="测试")
     records: list[Feedback] = [*store.judgements(), *store.outcomes()]
     assert sorted(records, key=lambda r: r.key) == sorted(said, key=lambda r: r.key)
+
+
+def test_an_export_in_seconds_imported_again_changes_nothing(
+    store: Store, at: datetime, tmp_path: Path, plan: Planner
+) -> None:
+    said = judged("1", "1", 1, at=DAY + timedelta(hours=9, microseconds=123456))
+    store.apply([PutFeedback(record=said)], actor="李明", at=at, reason="")
+    write_feedback([said], tmp_path / "评级.csv", "judgement")
+    assert "2026-03-01T17:00:00+08:00" in (tmp_path / "评级.csv").read_text(encoding="utf-8-sig")
+    assert plan(tmp_path / "评级.csv").counts == Counts(unchanged=1)
+
+
+@pytest.mark.parametrize("pair", ["ｃｊ－１,ＣＧ－１", "cj-1,cg-1", "CJ-1,CG-1"])
+def test_ids_in_full_width_or_small_letters_are_kept_as_those_stored(
+    written: Writer, plan: Planner, store: Store, pair: str
+) -> None:
+    made = plan(
+        written(f"场景编号,成果编号,等级,专家,评语,日期\n{pair},不相关,甲,远,2026-03-01\nCJ-9,1,4,甲,,\n")
+    )
+    assert codes(made.errors) == [("feedback_end_unknown", 3, "场景编号")]
+    made.commit(store, actor="李明", reason="测试", partial=True)
+    assert store.judgements() == [judged("CJ-1", "CG-1", 1, judge="甲", reason="远")]
+
+
+def test_rows_that_probably_mean_something_else_are_pointed_out(written: Writer, plan: Planner) -> None:
+    text = "场景编号,成果编号,等级,评审,日期\n1,1,4,张三、李四,2026-3\n1,2,4,张三,2026-11-02\n1,3,4,张三,2026-11-01\n"
+    made = plan(written(text))
+    assert codes(made.problems) == [
+        ("day_filled_in", 2, "日期"),
+        ("judges_joined", 2, "评审"),
+        ("date_in_future", 3, "日期"),
+    ]
+    assert "2026-03-31" in made.problems[0].message
+    assert (made.errors, made.counts) == ((), Counts(new=3))
+
+
+def test_grades_in_a_column_taken_for_judges_are_refused(written: Writer, plan: Planner) -> None:
+    made = plan(written("场景编号,成果编号,等级,打分\n1,1,4,85\n1,2,4,强\n1,3,4,张三\n"))
+    assert codes(made.errors) == [("judge_is_grade", 2, "打分"), ("judge_is_grade", 3, "打分")]
+
+
+def test_a_failed_introduction_without_a_reason_is_refused_unless_one_is_known(
+    written: Writer, plan: Planner, imported: Planner
+) -> None:
+    text = "场景编号,成果编号,进展阶段\n1,1,洽谈中\n1,2,放弃\n"
+    assert codes(plan(written(text), actor="甲").errors) == [("reason_missing", 3, "说明")]
+    imported(written("场景编号,成果编号,进展阶段,说明\n1,2,终止,价格\n"), actor="甲")
+    again = imported(written(text), actor="甲")
+    assert (again.errors, again.counts) == ((), Counts(new=1, unchanged=1))
 
 
 def test_what_an_export_cannot_bring_back_is_told(
