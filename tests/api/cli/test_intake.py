@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from graph.feedback import Feedback
 from graph.relations import Edge
 from graph.resources import resource
 from graph.store.store import open_store
@@ -358,10 +359,8 @@ def test_feedback_is_imported_under_its_name_undone_and_comes_back_from_an_expor
         assert (outcome.code, outcome.out) == (0, f"已导出 2 条{label}到 {tmp_path / name}。\n")
     with open_store(world / "store.db", create=False) as store:
         # An export writes times to the second.
-        before = [
-            record.model_copy(update={"at": record.at.replace(microsecond=0)})
-            for record in (*store.judgements(), *store.outcomes())
-        ]
+        stored: list[Feedback] = [*store.judgements(), *store.outcomes()]
+        before = [record.model_copy(update={"at": record.at.replace(microsecond=0)}) for record in stored]
     assert (len(before), jiebang("undo", "2", "--by", "李明").code) == (2, 0)
     assert "新增 2，" in jiebang("import", word, tmp_path / "回.xlsx").out
     with open_store(world / "store.db", create=False) as store:
