@@ -159,6 +159,9 @@ def evaluate(
                 "请为每个场景多评几项成果后再检验。",
             )
         results = measure(engine, judged, today=date.today())
+        experience = engine.ranker.experience
+        learned = set(experience.names) if experience else set()
+        seen = sum((r.scene, r.achievement) in learned for r in known)
         if reading is not None:
             say_aside(f"要精读 {len(judged)} 对，{reading_cost(len(judged))}。")
             with progress("逐对精读") as report:
@@ -167,6 +170,7 @@ def evaluate(
     unknown = [row for row in rows if row not in known]
     if as_json:
         found: dict[str, Any] = {"judgements": len(known), "unknown": len(unknown)}
+        found["learned_from"] = seen
         found["results"] = [_quality(result) for result in results]
         if effect is not None:
             found["reading"] = {
@@ -181,6 +185,10 @@ def evaluate(
         if counting < _FEW:
             say(f"场景不足 {_FEW} 个，下面的数字只能参考。")
         _show_quality(results)
+        if seen:
+            say(
+                f"其中 {seen} 条是现用模型学过的，“当前排序”的数字因此偏高；公正的比较见 jiebang models show。"
+            )
         if effect is not None:
             _show_effect(effect)
     if unknown:

@@ -1,15 +1,19 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from graph.store.store import open_store
 from matcher.engine import Engine
+from matcher.experience import learn_experience
 from matcher.home import Home
-from tests.factories import put
+from matcher.models import Models
+from tests.factories import NOON, make_learned, put
 
 Command = Callable[..., Any]
 Rows = Callable[[Path], list[list[str]]]
@@ -210,6 +214,24 @@ def test_evaluate_compares_the_ranking_with_plain_methods(
     assert [line.split()[:2] for line in lines[3:]] == [
         [r["name"], f"{r['ndcg@10']:.4f}"] for r in found["results"]
     ]
+
+
+@pytest.mark.usefixtures("judged")
+def test_evaluate_says_how_many_judgements_the_model_in_use_has_learned_from(
+    jiebang: Command, indexed: Path, written: Callable[..., Path]
+) -> None:
+    experience = learn_experience(
+        encoder="bigrams/1", centre=np.zeros(32), scenes=np.eye(2, 32, dtype=np.float32),
+        offers=np.eye(2, 32, dtype=np.float32), pairs=np.array([[0, 0], [1, 1]], dtype=np.int32), residuals=np.ones(2),
+        certainty=np.ones(2), levels=np.ones(2), names=[("CJ-1", "CG-1"), ("CJ-1", "CG-77")],
+    )  # fmt: skip
+    learned = make_learned({"headline_words": 60.0, "experience": 40.0})
+    models = Models(indexed / "models")
+    models.add(replace(learned, ranker=replace(learned.ranker, experience=experience)))
+    models.use(1, by="甲", at=NOON, why="试")
+    path = written(JUDGED, "评级.csv")
+    assert json.loads(jiebang("evaluate", path, "--json").out)["learned_from"] == 1
+    assert "其中 1 条是现用模型学过的" in jiebang("evaluate", path).out.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("judged")
