@@ -27,6 +27,7 @@ Titles = dict[tuple[str, str], str]
 # Accounts that name a machine or a duty rather than a person: a judge called so would be several people.
 _NOBODY = {"root", "administrator", "admin", "user", "guest", "system", "nobody", "ubuntu", "pc", "owner"}
 _PLACEHOLDERS = _NOBODY | {"你的姓名", "您的姓名", "姓名", "管理员"}
+_LONGEST_NAME = 100
 _BY_PROGRAM = "命令行"
 SHOWN_REASON = "匹配时展示"
 _FEW = 10
@@ -434,6 +435,8 @@ def named_person(by: str | None) -> str:
     name = clean_cell(by) if by is not None else _user_of_computer()
     if by is not None and name.casefold() in _PLACEHOLDERS:
         refuse(f"“{name}”不是人名。", "请加 --by 姓名，或把环境变量 JIEBANG_USER 设为真实姓名。")
+    if len(name) > _LONGEST_NAME:
+        refuse(f"姓名有 {len(name)} 个字，超过 {_LONGEST_NAME} 个。", "请只写姓名。")
     if not name:
         refuse("没有写明是谁。", "请加 --by 姓名；也可以把环境变量 JIEBANG_USER 设为姓名，以后就不用写。")
     return name
@@ -441,7 +444,8 @@ def named_person(by: str | None) -> str:
 
 def _recorder() -> str:
     """Who a match is recorded under: nobody is asked for it."""
-    return os.environ.get("JIEBANG_USER", "").strip() or _user_of_computer() or _BY_PROGRAM
+    name = os.environ.get("JIEBANG_USER", "").strip() or _user_of_computer() or _BY_PROGRAM
+    return name[:_LONGEST_NAME]
 
 
 def _user_of_computer() -> str:

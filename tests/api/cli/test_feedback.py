@@ -367,3 +367,14 @@ def test_a_store_that_cannot_be_written_costs_one_line_and_not_the_answer(
     done = jiebang("match", "CJ-1")
     assert (done.code, done.out) == (0, expected)
     assert done.err == "提示：没能记下这次展示了哪些（数据库正被另一个程序写入），结果不受影响。\n"
+
+
+def test_a_name_of_hundreds_of_characters_is_refused_by_judge_and_cut_by_match(
+    jiebang: Command, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = jiebang("judge", "CJ-1", "CG-1", "4", "--by", "甲" * 300)
+    assert (outcome.code, "姓名有 300 个字" in outcome.err) == (2, True)
+    monkeypatch.setenv("JIEBANG_USER", "甲" * 300)
+    assert (jiebang("match", "CJ-1", "--top", "1").code, jiebang("judge", "CJ-1", "CG-1", "4").code) == (0, 2)
+    with open_store(indexed / "store.db", create=False) as store:
+        assert [len(outcome.by) for outcome in store.outcomes()] == [100]
