@@ -78,7 +78,7 @@ def element_lines(why: "Explanation") -> list[str]:
     words = [answer for answer in why.elements if answer.element.kind != "indicator"]
     lines = [f"需求：{answer.sentence}" for answer in words if answer.status in _ANSWERED]
     lines += [f"需求：{answer.sentence}" for answer in words if answer.status == "denied"]
-    for status, told in (("silent", "成果未提及"), ("unknown", "成果只有题目，无法判断")):
+    for status, told in (("silent", "成果没有同样的说法"), ("unknown", "成果只有题目，无法判断")):
         if named := _named([answer for answer in words if answer.status == status]):
             lines.append(f"需求：{told}的：{named}")
     stated = [answer for answer in why.elements if answer.element.kind == "indicator"]
