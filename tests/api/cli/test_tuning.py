@@ -146,7 +146,7 @@ def test_reranker_is_weighed_on_scenes_held_out_and_said_to_need_the_extra(
         ],
     )
     training, proving = asked
-    assert (training["settings"].held_out, training["settings"].epochs) == (0.2, 2)
+    assert (training["settings"].held_out, training["settings"].epochs) == (0.2, 1)
     # Of the three lessons one is of an achievement that is not there, and all of CJ-1 were held out.
     assert proving == {
         "scored": [(LESSONS[0], ("achievement", "CG-1")), (LESSONS[1], ("achievement", "CG-2"))],
