@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.feedback import SHOWN_REASON
 from api.cli.screen import say, say_aside, say_error
 from api.cli.upkeep import Settings
 
@@ -97,6 +98,8 @@ def import_(
             )
         else:
             names = "、".join(file.name for file in files)
+            if reason.strip() == SHOWN_REASON:  # ``history`` leaves these out: no import may hide among them
+                reason = f"导入 {names}（{SHOWN_REASON}）"
             result = plan.commit(store, actor=actor, reason=reason or f"导入 {names}", partial=partial)
             _show_written(plan, result)
     if plan.errors:

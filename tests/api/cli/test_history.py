@@ -149,3 +149,12 @@ def test_undo_that_cannot_be_is_refused_and_changes_nothing(
         jiebang("judge", "CJ-1", "CG-1", level, "--by", "李明")
     done = jiebang("undo", number, "--by", "李明")
     assert (done.code, done.out, said in done.err, revision(world)) == (code, "", True, 3)
+
+
+def test_an_import_cannot_hide_among_what_matches_record(
+    jiebang: Command, indexed: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "评级.csv"
+    sheet.write_text("scene_id,achievement_id,level\nCJ-1,CG-1,4\n", encoding="utf-8")
+    assert jiebang("import", "judgements", sheet, "--judge", "李明", "--reason", "匹配时展示").code == 0
+    assert "导入 评级.csv（匹配时展示）" in jiebang("history").out
