@@ -2,7 +2,7 @@
 
     python -m matcher.calibration HOME JUDGEMENTS.csv
 
-prints slope and cuts for the scores that the present weights give, as they stand in data/ranker.
+prints slope and cuts for the scores of the cold start's weights, as they stand in data/ranker/cold_start.json.
 """
 
 import csv
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.resources import resource
 from matcher.engine import Engine
 from matcher.home import Home
 from matcher.ranker import Ranker
@@ -70,11 +71,11 @@ def fit_levels(
 
 
 def main() -> None:
-    """Print slope and cuts of the present weights for a home and a file of judgements."""
+    """Print slope and cuts of the cold start's weights for a home and a file of judgements."""
     home, judgements = Path(sys.argv[1]), Path(sys.argv[2])
     with judgements.open(encoding="utf-8-sig", newline="") as file:
         rows = [(row["scene_id"], row["achievement_id"], int(row["level"])) for row in csv.DictReader(file)]
-    with Engine.open(Home(path=home)) as engine:
+    with Engine.open(Home(path=home), ranker=resource("ranker", "cold_start.json")) as engine:
         matches = engine.score_pairs(
             [(scene, achievement) for scene, achievement, _ in rows], today=date.today()
         )

@@ -108,6 +108,10 @@ def demand_groups(judged: Sequence[Judgement]) -> list[NDArray[np.int64]]:
 def measure(
     scores: Scores, levels: NDArray[np.int64], groups: Sequence[NDArray[np.int64]], ids: Sequence[str]
 ) -> Mapping[str, Scores]:
+    """nDCG@10, reciprocal rank and precision@5 of each group of rows, in the groups' order; see ``Quality``.
+
+    Equal scores are ranked by ``ids``; the reciprocal rank is NaN where a group has no level 3 or 4.
+    """
     ndcg, mrr, precision = [], [], []
     for rows in groups:
         order = sorted(rows.tolist(), key=lambda row: (-scores[row], ids[row]))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from graph.resources import resource
 from matcher import calibration
 from matcher.calibration import fit_levels
 from matcher.engine import Engine
@@ -103,12 +104,15 @@ def test_command_prints_what_fits_the_home(
     with judgements.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows([("scene_id", "achievement_id", "level"), *rows, ("CJ-9", "CG-1", 4)])
     monkeypatch.setattr(
-        Engine, "open", lambda home: Engine(home, home.open_store(create=False), BigramEncoder())
+        Engine,
+        "open",
+        lambda home, ranker: Engine(home, home.open_store(create=False), BigramEncoder(), ranker=ranker),
     )
     monkeypatch.setattr(sys, "argv", ["calibration", str(home.path), str(judgements)])
     calibration.main()
     printed: dict[str, Any] = json.loads(capsys.readouterr().out)
-    with Engine(home, home.open_store(create=False), BigramEncoder()) as engine:
+    cold = resource("ranker", "cold_start.json")
+    with Engine(home, home.open_store(create=False), BigramEncoder(), ranker=cold) as engine:
         found = engine.score_pairs(
             [(scene, achievement) for scene, achievement, _ in rows], today=date(2026, 3, 1)
         )
