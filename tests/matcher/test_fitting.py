@@ -150,3 +150,21 @@ def test_folds_are_even_and_follow_the_seed() -> None:
     assert sorted(np.bincount(fold).tolist()) == [4, 4, 5, 5, 5]
     assert np.array_equal(fold, folds_of(23, 5, 9))
     assert not np.array_equal(fold, folds_of(23, 5, 10))
+
+
+def test_a_feature_that_a_handful_of_pairs_have_gets_no_great_weight() -> None:
+    data = _table(8, {"whole_words": 2.0})
+    column = NAMES.index("partner_path")
+    data.values[:, column] = np.nan
+    best = np.argsort(-data.level)[:3]
+    data.values[best, column] = 0.2
+    learned = fit(data, _all(data), OLD, seed=1, hold=1.0)
+    assert 0 < learned.weights["partner_path"] < learned.weights["whole_words"] / 2
+
+
+def test_levels_that_say_nothing_leave_experience_a_bounded_weight() -> None:
+    data = _table(9, {}, scenes=30, each=20)
+    learned = fit(data, _all(data), OLD, seed=1, hold=float("inf"))
+    scores = base_scores(data, OLD.weights)
+    per_point = np.polyfit(scores, OLD.level_probabilities(scores) @ np.arange(1, 5), 1)[0]
+    assert learned.weights[EXPERIENCE] == pytest.approx(2 / per_point, rel=1e-3)
