@@ -67,6 +67,12 @@ def parse_stage(value: object) -> Stage:
     )
 
 
+def partner_of(name: str) -> str:
+    """The code of the partner that a person is named with (``hengqin:王某``); empty for the city's own."""
+    found = re.match(r"([a-z][a-z0-9-]{1,31}):", name)
+    return found[1] if found else ""
+
+
 def spellings(text: str) -> list[str]:
     """An id as typed, and as it was probably meant: half-width, in capitals, in small letters."""
     typed = text.strip()
@@ -149,7 +155,8 @@ class Outcome(BaseModel):
     """How far an introduction came, or why it did not: one record per pair and stage.
 
     "shown" is exposure: it keeps "never shown" apart from "not fitting"; ``rank`` (from 1) and ``ranker``
-    say where and by which model it was shown.
+    say where and by which model it was shown. What a partner records (``by`` begins with its code and a colon) is
+    a record of its own beside the city's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -166,7 +173,8 @@ class Outcome(BaseModel):
     @property
     def key(self) -> FeedbackKey:
         """What the record is kept under."""
-        return ("outcome", self.scene, self.achievement, self.stage)
+        partner = partner_of(self.by)
+        return ("outcome", self.scene, self.achievement, f"{self.stage}@{partner}" if partner else self.stage)
 
 
 Feedback = Judgement | Outcome

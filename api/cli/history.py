@@ -116,7 +116,7 @@ def _did(store: "Store", revision: "Revision") -> str:
     """What a batch changed, by kind of record."""
     from graph.feedback import FEEDBACK_LABELS
 
-    nouns = {"node": "记录", "edge": "关系"}
+    nouns = {"node": "记录", "edge": "关系", "process": "流程"}
     told = []
     for action, count in revision.counts.items():
         verb, what = action.split("_")

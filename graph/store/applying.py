@@ -1,6 +1,6 @@
 """A batch of changes: what it comes to as a whole, and writing just that."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,56 +8,28 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from graph.feedback import FeedbackKey
 from graph.problems import Refused
-from graph.store.changes import (
-    Applied,
-    Change,
-    EdgeKey,
-    NodeKey,
-    PutEdge,
-    PutFeedback,
-    PutNode,
-    RecordKey,
-    RemoveEdge,
-    RemoveFeedback,
-    RemoveNode,
+from graph.processes import ProcessKey
+from graph.store.batch import Batch, NodeRow
+from graph.store.changes import Applied, EdgeKey, NodeKey
+from graph.store.feedback_rows import refuse_feedback_without_pair
+from graph.store.history import Ledger, head
+from graph.store.records import digest, edge_text, named, process_copies
+from graph.store.snapshot import (
+    at_sources,
+    at_targets,
+    by_kind,
+    chunks,
+    edge_notes,
+    feedback_texts,
+    missing_nodes,
+    process_texts,
 )
-from graph.store.feedback_rows import (
-    FeedbackPlan,
-    plan_feedback,
-    refuse_feedback_without_pair,
-    write_feedback,
-)
-from graph.store.history import Ledger, head, touched_since
-from graph.store.records import digest, edge_text, feedback_text, key_text, named, node_text
-from graph.store.snapshot import at_sources, at_targets, by_kind, chunks, edge_notes, missing_nodes
 from graph.store.statements import at_key, key_columns, key_values, write_rows
-from graph.store.tables import EDGES, NODES
+from graph.store.tables import EDGES, FEEDBACK, NODES, PROCESSES
+from graph.store.text_rows import TextPlan, plan_texts, write_texts
 
 # Dangling edges named in one refusal.
 _NAMED = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeRow:
-    """A node as it will be stored."""
-
-    title: str
-    visibility: str
-    text: str
-
-
-@dataclass(slots=True)
-class Batch:
-    """The last word of a batch on each record, and when a node was last removed (positions in the batch).
-
-    ``restoring``: feedback goes back to where it was, be its scene and achievement there or not.
-    """
-
-    nodes: dict[NodeKey, NodeRow | None] = field(default_factory=dict)
-    edges: dict[EdgeKey, tuple[int, str | None]] = field(default_factory=dict)
-    removals: dict[NodeKey, int] = field(default_factory=dict)
-    feedback: dict[FeedbackKey, str | None] = field(default_factory=dict)
-    restoring: bool = False
 
 
 @dataclass(slots=True)
@@ -70,49 +42,23 @@ class _Plan:
     new_edges: list[tuple[EdgeKey, str]] = field(default_factory=list)
     changed_edges: list[tuple[EdgeKey, str, str]] = field(default_factory=list)
     removed_edges: list[tuple[EdgeKey, str]] = field(default_factory=list)
-    feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
+    feedback: TextPlan[FeedbackKey] = field(default_factory=TextPlan)
+    processes: TextPlan[ProcessKey] = field(default_factory=TextPlan)
     unchanged: int = 0
 
     def applied(self, revision: int) -> Applied:
+        texts = (self.feedback, self.processes)
         return Applied(
             revision=revision,
-            added=len(self.new_nodes) + len(self.new_edges) + len(self.feedback.new),
-            changed=len(self.changed_nodes) + len(self.changed_edges) + len(self.feedback.changed),
-            unchanged=self.unchanged + self.feedback.unchanged,
-            removed=len(self.removed_nodes) + len(self.removed_edges) + len(self.feedback.removed),
+            added=len(self.new_nodes) + len(self.new_edges) + sum(len(plan.new) for plan in texts),
+            changed=len(self.changed_nodes)
+            + len(self.changed_edges)
+            + sum(len(plan.changed) for plan in texts),
+            unchanged=self.unchanged + sum(plan.unchanged for plan in texts),
+            removed=len(self.removed_nodes)
+            + len(self.removed_edges)
+            + sum(len(plan.removed) for plan in texts),
         )
-
-
-def gather(changes: Iterable[Change]) -> Batch:
-    """What the changes come to one after the other. Memory: the text of every node in the batch."""
-    batch = Batch()
-    for position, change in enumerate(changes):
-        match change:
-            case PutNode(node=node):
-                batch.nodes[node.kind, node.id] = NodeRow(
-                    title=node.title, visibility=node.visibility, text=node_text(node)
-                )
-            case RemoveNode(kind=kind, id=id):
-                batch.nodes[kind, id] = None
-                batch.removals[kind, id] = position
-            case PutEdge(edge=edge):
-                batch.edges[edge.key] = (position, edge.note)
-            case RemoveEdge(key=key):
-                batch.edges[key] = (position, None)
-            case PutFeedback(record=record):
-                batch.feedback[record.key] = feedback_text(record)
-            case RemoveFeedback(key=feedback_key):
-                batch.feedback[feedback_key] = None
-    return batch
-
-
-def refuse_stale(connection: Connection, batch: Batch, since: int) -> None:
-    """Raise ``Refused`` (``plan_stale``) if a record that the batch names was changed after the revision."""
-    touched = {subject for subject, _, _ in touched_since(connection, since)}
-    named_here: list[RecordKey] = [*batch.nodes, *batch.edges, *batch.feedback] if touched else []
-    if any(key_text(key) in touched for key in named_here):
-        message = "核对期间，库里的同一条记录已被别人改动，没有写入任何内容。"
-        raise Refused("plan_stale", message, "请重新导入一次。")
 
 
 def write(connection: Connection, batch: Batch, *, actor: str, at: str, reason: str) -> Applied:
@@ -122,7 +68,10 @@ def write(connection: Connection, batch: Batch, *, actor: str, at: str, reason: 
     Raises ``Refused`` (``relation_dangling``, ``feedback_dangling``) when an edge would lack an end, or
     feedback is put on a scene or achievement that is not there.
     """
-    plan = _Plan(feedback=plan_feedback(connection, batch.feedback))
+    plan = _Plan(
+        feedback=plan_texts(feedback_texts(connection, batch.feedback), batch.feedback),
+        processes=plan_texts(process_texts(connection, batch.processes), batch.processes),
+    )
     _plan_nodes(connection, batch, plan)
     _plan_edges(connection, batch, plan)
     _refuse_dangling(connection, batch, plan)
@@ -136,7 +85,7 @@ def write(connection: Connection, batch: Batch, *, actor: str, at: str, reason: 
     _write_removals(connection, plan, ledger)
     _write_nodes(connection, plan, batch, ledger)
     _write_edges(connection, plan, ledger)
-    write_feedback(connection, plan.feedback, ledger)
+    _write_texts(connection, plan, ledger)
     ledger.flush()
     return plan.applied(ledger.revision)
 
@@ -244,6 +193,19 @@ def _write_edges(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
         ledger.add("put_edge", key, edge_text(key, before), edge_text(key, note))
         rows.append({**key_values(key), "note": note, "revision": ledger.revision})
     write_rows(connection, update(EDGES).where(at_key(EDGES)), rows)
+
+
+def _write_texts(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
+    write_texts(connection, FEEDBACK, plan.feedback, ledger, put="put_feedback", remove="remove_feedback")
+    write_texts(
+        connection,
+        PROCESSES,
+        plan.processes,
+        ledger,
+        put="put_process",
+        remove="remove_process",
+        copies=process_copies,
+    )
 
 
 def _stored_texts(

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from graph.feedback import Feedback, FeedbackKey
 from graph.kinds import Node
+from graph.processes import Process, ProcessKey
 from graph.relations import Edge
 
 # (kind, id)
 NodeKey = tuple[str, str]
 # (source kind, source id, relation, target kind, target id)
 EdgeKey = tuple[str, str, str, str, str]
-RecordKey = NodeKey | EdgeKey | FeedbackKey
+RecordKey = NodeKey | EdgeKey | FeedbackKey | ProcessKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,45 @@ class RemoveFeedback:
     key: FeedbackKey
 
 
-Change = PutNode | RemoveNode | PutEdge | RemoveEdge | PutFeedback | RemoveFeedback
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutProcess:
+    """Add the process, or replace the one of the same kind and id as a whole."""
+
+    process: Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveProcess:
+    """Remove the process; no such process is no change."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreProcess:
+    """Put a process as the history has it: its kind's class need not be known."""
+
+    key: ProcessKey
+    text: str
+
+
+Change = (
+    PutNode
+    | RemoveNode
+    | PutEdge
+    | RemoveEdge
+    | PutFeedback
+    | RemoveFeedback
+    | PutProcess
+    | RemoveProcess
+    | RestoreProcess
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a batch came to: the store's revision after it, and records (nodes, edges, feedback) by outcome.
+    """What a batch came to: the store's revision after it, and records (of every sort) by outcome.
 
     ``removed`` counts edges that went with their node; ``unchanged`` counts records that the batch
     named and left as they were. A batch without effect leaves the revision as it was.
@@ -76,7 +110,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touched:
-    """The latest change of one record: ``key`` has two parts for a node, five for an edge, four for feedback."""
+    """The latest change of one record; ``key``: 2 parts for a node, 5 an edge, 4 feedback, 3 a process."""
 
     key: RecordKey
     revision: int

@@ -10,10 +10,19 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 from graph.feedback import FEEDBACK as FEEDBACK_MODELS
 from graph.problems import Problem
 from graph.store.changes import RecordKey
-from graph.store.records import canonical, digest, edge_text, key_from, key_text
-from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES
+from graph.store.records import canonical, digest, edge_text, key_from, key_text, process_copies
+from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES, PROCESSES
 
-Action = Literal["put_node", "remove_node", "put_edge", "remove_edge", "put_feedback", "remove_feedback"]
+Action = Literal[
+    "put_node",
+    "remove_node",
+    "put_edge",
+    "remove_edge",
+    "put_feedback",
+    "remove_feedback",
+    "put_process",
+    "remove_process",
+]
 
 # What the first row names as the hash before it.
 GENESIS = "0" * 64
@@ -110,6 +119,12 @@ def row_hash(row: dict[str, Any]) -> str:
 def entries_of(connection: Connection, key: RecordKey) -> list[Entry]:
     """The changes of one record, oldest first."""
     found = select(HISTORY).where(HISTORY.c.subject == key_text(key)).order_by(HISTORY.c.seq)
+    return [_entry(row) for row in connection.execute(found)]
+
+
+def entries_since(connection: Connection, seq: int, limit: int) -> list[Entry]:
+    """The first ``limit`` changes after the row of this number, oldest first."""
+    found = select(HISTORY).where(HISTORY.c.seq > seq).order_by(HISTORY.c.seq).limit(max(0, limit))
     return [_entry(row) for row in connection.execute(found)]
 
 
@@ -211,6 +226,9 @@ def _current(connection: Connection) -> Iterator[tuple[str, tuple[int, str], boo
     for row in connection.execute(_streamed(select(FEEDBACK).order_by(*FEEDBACK.primary_key.columns))):
         subject = key_text((row.kind, row.scene, row.achievement, row.mark))
         yield subject, (row.revision, digest(row.attributes)), True
+    for row in connection.execute(_streamed(select(PROCESSES).order_by(*PROCESSES.primary_key.columns))):
+        subject = key_text(("process", row.kind, row.id))
+        yield subject, (row.revision, digest(row.attributes)), _copies_agree(row)
 
 
 def _streamed(query: Select[Any]) -> Select[Any]:
@@ -224,6 +242,14 @@ def _columns_agree(row: Row[Any]) -> bool:
     except (ValueError, KeyError, AttributeError):
         return False
     return told == (row.id, row.title, row.visibility)
+
+
+def _copies_agree(row: Row[Any]) -> bool:
+    try:
+        told = {"id": json.loads(row.attributes)["id"], **process_copies(row.attributes)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return told == {"id": row.id, "state": row.state, "partner": row.partner, "due": row.due}
 
 
 def _differs(subject: str, code: str, what: str) -> Problem:

@@ -1,11 +1,11 @@
-"""Records as text and back: canonical JSON, digests, nodes and edges."""
+"""Records as text and back: canonical JSON, digests, nodes, edges, feedback, processes."""
 
 import hashlib
 import json
 from collections.abc import Collection
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -13,8 +13,12 @@ from typing_extensions import TypedDict
 from graph.feedback import FEEDBACK, FEEDBACK_LABELS, STAGES, Feedback, FeedbackKind
 from graph.kinds import KINDS, Node
 from graph.problems import Refused
+from graph.processes import Process
 from graph.relations import RELATIONS, Edge
 from graph.store.changes import EdgeKey, NodeKey, RecordKey
+from graph.store.moments import moment_from, moment_text
+
+P = TypeVar("P", bound=Process)
 
 
 def canonical(value: object) -> str:
@@ -66,13 +70,33 @@ def feedback_text(record: Feedback) -> str:
 def feedback_from(kind: FeedbackKind, text: str) -> Feedback:
     """The judgement or outcome of a stored text, read like ``node_from``. Raises ``Refused`` likewise."""
     model, label = FEEDBACK[kind], FEEDBACK_LABELS[kind]
-    values = _values(model, label, text)
-    if lacking := [
-        name for name, about in model.model_fields.items() if about.is_required() and name not in values
-    ]:
-        raise _unreadable(label, "、".join(lacking))
+    values = _all_values(model, label, text)
     values["at"] = values["at"].astimezone(UTC)
     return model.model_construct(_fields_set=set(values), **values)
+
+
+def process_text(process: Process) -> str:
+    """The process as canonical JSON; attributes at their default are left out."""
+    return canonical(process.model_dump(mode="json", exclude_defaults=True))
+
+
+def process_from(kind: type[P], text: str) -> P:
+    """The process of a stored text, read like ``node_from``, its times as UTC. Raises ``Refused`` likewise."""
+    values = _all_values(kind, kind.label, text)
+    moments = {name: value for name, value in values.items() if isinstance(value, datetime)}
+    values.update((name, moment.astimezone(UTC)) for name, moment in moments.items())
+    return cast(P, kind.model_construct(_fields_set=set(values), **values))
+
+
+def process_copies(text: str) -> dict[str, str | None]:
+    """What a process's row repeats of its text, for queries: state, partner, due."""
+    values = json.loads(text)
+    due = values.get("due")
+    return {
+        "state": values["state"],
+        "partner": values.get("partner", ""),
+        "due": None if due is None else moment_text(moment_from(due)),
+    }
 
 
 def edge_from(key: EdgeKey, note: str) -> Edge:
@@ -89,7 +113,7 @@ def edge_from(key: EdgeKey, note: str) -> Edge:
 
 
 def key_text(key: RecordKey) -> str:
-    """A record's key as the history keeps it: a JSON list of two (node), five (edge) or four (feedback) texts."""
+    """A record's key as the history keeps it: a JSON list of 2 (node), 5 (edge), 4 (feedback) or 3 (process) texts."""
     return canonical(list(key))
 
 
@@ -106,10 +130,14 @@ def named(key: RecordKey, missing: Collection[NodeKey] = ()) -> str:
     if len(key) == 5:
         label = RELATIONS[key[2]].label if key[2] in RELATIONS else key[2]
         return f"{_named_node(key[:2], missing)} —{label}→ {_named_node(key[3:], missing)}"
+    if len(key) == 3:
+        return f"流程 {key[1]} {key[2]}"
     kind, scene, achievement, mark = key
     stages = {str(stage): label for stage, label in STAGES.items() if kind == "outcome"}
     pair = f"{_named_node(('scene', scene), missing)} 与 {_named_node(('achievement', achievement), missing)}"
-    return f"{pair} 的{FEEDBACK_LABELS.get(kind, kind)}（{stages.get(mark, mark)}）"
+    stage, _, partner = mark.partition("@") if kind == "outcome" else (mark, "", "")
+    told = stages.get(stage, stage) + (f"，{partner}" if partner else "")
+    return f"{pair} 的{FEEDBACK_LABELS.get(kind, kind)}（{told}）"
 
 
 def _named_node(key: NodeKey, missing: Collection[NodeKey]) -> str:
@@ -124,6 +152,13 @@ def _values(model: type[BaseModel], label: str, text: str) -> dict[str, Any]:
     except ValidationError as error:
         where = "、".join(str(e["loc"][0]) for e in error.errors() if e["loc"])
         raise _unreadable(label, where or text[:40]) from error
+
+
+def _all_values(model: type[BaseModel], label: str, text: str) -> dict[str, Any]:
+    values = _values(model, label, text)
+    if lacking := [n for n, about in model.model_fields.items() if about.is_required() and n not in values]:
+        raise _unreadable(label, "、".join(lacking))
+    return values
 
 
 def _unreadable(label: str, where: str) -> Refused:

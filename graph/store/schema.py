@@ -3,10 +3,11 @@
 import secrets
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 
 from graph.problems import Refused
 from graph.store.engine import Database, refused
+from graph.store.settings import set_setting
 from graph.store.tables import SETTINGS, VERSION
 
 STORE_ID = "store_id"
@@ -31,8 +32,7 @@ def prepare(database: Database, *, create: bool) -> None:
         _upgrade(connection)
         if found == "":
             # A store's identity, not a rule: the one thing here that must differ every time.
-            identity = secrets.token_hex(16)
-            connection.execute(insert(SETTINGS).values(key=STORE_ID, value=identity))
+            set_setting(connection, STORE_ID, secrets.token_hex(16))
 
 
 def store_id(connection: Connection) -> str:

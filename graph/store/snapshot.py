@@ -1,6 +1,7 @@
 """Reading the store as it was at one moment."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Select, func, or_, select, tuple_
 
 from graph.feedback import Feedback, FeedbackKey, FeedbackKind, Judgement, Outcome
 from graph.kinds import KINDS, Node
+from graph.processes import Process, ProcessKey
 from graph.relations import Edge
 from graph.store.changes import EdgeKey, NodeKey, Touched
 from graph.store.history import (
@@ -20,14 +22,16 @@ from graph.store.history import (
     last_revisions,
     touched_since,
 )
-from graph.store.records import edge_from, feedback_from, key_from, node_from
-from graph.store.tables import EDGES, FEEDBACK, NODES
+from graph.store.moments import moment_text
+from graph.store.records import edge_from, feedback_from, key_from, node_from, process_from
+from graph.store.tables import EDGES, FEEDBACK, NODES, PROCESSES
 from graph.values import clean_cell
 
 # Keys per look-up: below every database's limit of bound values, and few enough to plan quickly.
 CHUNK = 500
 
 Item = TypeVar("Item")
+P = TypeVar("P", bound=Process)
 
 
 def chunks(items: Iterable[Item], size: int = CHUNK) -> Iterator[list[Item]]:
@@ -104,12 +108,57 @@ class Snapshot:
         """All outcomes, or those of a scene, ordered by key (stages by name), also of nodes that are gone."""
         return [record for record in self._feedback("outcome", scene) if isinstance(record, Outcome)]
 
+    def process(self, kind: type[P], id: str) -> P | None:
+        """The process of the kind, or None."""
+        if clean_cell(id) != id:
+            return None
+        query = select(PROCESSES.c.attributes).where(PROCESSES.c.kind == kind.kind, PROCESSES.c.id == id)
+        text = self._connection.execute(query).scalar_one_or_none()
+        return None if text is None else process_from(kind, text)
+
+    def processes(
+        self,
+        kind: type[P],
+        partner: str | None = None,
+        state: str | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> Iterator[P]:
+        """The processes of the kind, of a partner and in a state if given, ordered by id.
+
+        At most ``limit`` of those whose id comes after ``after``; read from the database as they are used.
+        """
+        if any(value is not None and clean_cell(value) != value for value in (partner, state)):
+            return
+        query = select(PROCESSES.c.attributes).where(PROCESSES.c.kind == kind.kind)
+        query = query.where(PROCESSES.c.id > clean_cell(after)).order_by(PROCESSES.c.id)
+        if partner is not None:
+            query = query.where(PROCESSES.c.partner == partner)
+        if state is not None:
+            query = query.where(PROCESSES.c.state == state)
+        if limit is not None:
+            query = query.limit(max(0, limit))
+        # A reader may leave off early, and a row may not be readable: PostgreSQL's cursor is closed all the same.
+        with self._connection.execute(query.execution_options(yield_per=CHUNK)) as rows:
+            for row in rows:
+                yield process_from(kind, row.attributes)
+
+    def late(self, kind: type[P], at: datetime) -> list[P]:
+        """The processes of the kind that were due before ``at``, ordered by due and id.
+
+        Raises ``ValueError`` for a time without zone.
+        """
+        mine = (PROCESSES.c.kind == kind.kind, PROCESSES.c.due < moment_text(at))
+        query = select(PROCESSES.c.attributes).where(*mine).order_by(PROCESSES.c.due, PROCESSES.c.id)
+        return [process_from(kind, row.attributes) for row in self._connection.execute(query)]
+
     def counts(self) -> dict[str, int]:
-        """How many nodes of every kind, ``edge``, ``judgement`` and ``outcome`` there are (0 included)."""
+        """How many nodes of every kind, ``edge``, ``judgement``, ``outcome`` and ``process`` (0 included)."""
         query = select(NODES.c.kind, func.count()).group_by(NODES.c.kind).order_by(NODES.c.kind)
         found: dict[str, int] = dict.fromkeys(KINDS, 0)
         found.update((kind, count) for kind, count in self._connection.execute(query))
-        found["edge"] = self._connection.execute(select(func.count()).select_from(EDGES)).scalar_one()
+        for name, table in (("edge", EDGES), ("process", PROCESSES)):
+            found[name] = self._connection.execute(select(func.count()).select_from(table)).scalar_one()
         found.update({"judgement": 0, "outcome": 0})
         query = select(FEEDBACK.c.kind, func.count()).group_by(FEEDBACK.c.kind)
         found.update((kind, count) for kind, count in self._connection.execute(query))
@@ -133,6 +182,10 @@ class Snapshot:
     def history_of_feedback(self, key: FeedbackKey) -> list[Entry]:
         """The changes of a judgement or outcome, oldest first, also of one that was removed."""
         return entries_of(self._connection, key)
+
+    def history_of_process(self, kind: str, id: str) -> list[Entry]:
+        """The changes of a process, oldest first, also of one that was removed."""
+        return entries_of(self._connection, ("process", kind, id))
 
     def feedback_kinds(self, revision: int, action: str) -> dict[str, int]:
         """How many judgements and outcomes a revision changed by an action; kinds without any are left out."""
@@ -172,6 +225,17 @@ def feedback_texts(connection: Connection, keys: Iterable[FeedbackKey]) -> dict[
         query = select(FEEDBACK).where(tuple_(*columns).in_(some))
         for kind, scene, achievement, mark, text, _ in connection.execute(query):
             found[kind, scene, achievement, mark] = text
+    return found
+
+
+def process_texts(connection: Connection, keys: Iterable[ProcessKey]) -> dict[ProcessKey, str]:
+    """The texts of those of the processes that exist."""
+    columns = (PROCESSES.c.kind, PROCESSES.c.id)
+    found: dict[ProcessKey, str] = {}
+    for some in chunks(keys):
+        query = select(*columns, PROCESSES.c.attributes)
+        for kind, id, text in connection.execute(query.where(tuple_(*columns).in_([k[1:] for k in some]))):
+            found["process", kind, id] = text
     return found
 
 

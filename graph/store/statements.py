@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, bindparam
 
-from graph.store.changes import RecordKey
 from graph.store.snapshot import chunks
 
 
@@ -14,12 +13,12 @@ def at_key(table: Table) -> Any:
     return and_(*(column == bindparam(f"key_{i}") for i, column in columns))
 
 
-def key_values(key: RecordKey) -> dict[str, Any]:
+def key_values(key: tuple[str, ...]) -> dict[str, Any]:
     """The values that ``at_key`` asks for."""
     return {f"key_{i}": part for i, part in enumerate(key)}
 
 
-def key_columns(table: Table, key: RecordKey) -> dict[str, Any]:
+def key_columns(table: Table, key: tuple[str, ...]) -> dict[str, Any]:
     """The key as values of a new row."""
     names = (column.name for column in table.primary_key.columns)
     return dict(zip(names, key, strict=True))

@@ -1,26 +1,40 @@
 """The store as everything else sees it: open it, read it, change it in batches."""
 
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from graph.feedback import FeedbackKey, Judgement, Outcome
 from graph.kinds import Node
 from graph.problems import Problem
+from graph.processes import Process
 from graph.relations import Edge
 from graph.store import applying, history, replaying, schema, undoing
+from graph.store.batch import gather, refuse_stale
 from graph.store.changes import Applied, Change, EdgeKey, Touched
 from graph.store.engine import Database, connect, refusing
 from graph.store.history import Entry, Head, Revision
+from graph.store.jobs import Jobs
+from graph.store.moments import moment_text
+from graph.store.outbox import Outbox
+from graph.store.receipts import Receipts
+from graph.store.settings import set_setting, setting
 from graph.store.snapshot import Snapshot
 from graph.values import clean_cell
 
+P = TypeVar("P", bound=Process)
+
+# The setting with what answers and webhooks are signed with.
+_SIGNED_WITH = "signing_secret"
+
 
 class Store:
-    """One database of nodes, edges and their history; threads and processes may share it.
+    """One database of records and their history; threads and programs may share it.
 
     Each read sees one moment; ``snapshot`` gives several reads of the same moment. Writers take turns
     and readers never wait for them. Every method raises ``Refused`` when the database fails.
@@ -67,10 +81,10 @@ class Store:
         """
         written = _written(actor, at, reason)
         # The changes are drawn before the lock is taken: reading a sheet keeps no other writer waiting.
-        batch = applying.gather(changes)
+        batch = gather(changes)
         with refusing(self.place), self._database.writing() as connection:
             if since is not None:
-                applying.refuse_stale(connection, batch, since)
+                refuse_stale(connection, batch, since)
             return applying.write(connection, batch, **written)
 
     def undo(self, revision: int, *, actor: str, at: datetime, reason: str) -> Applied:
@@ -78,13 +92,42 @@ class Store:
 
         The history keeps both. Undoing the new revision brings the undone one back. Raises ``Refused``:
         ``undo_unknown`` for a revision that does not exist, ``undo_conflict`` naming records that are no
-        longer as the revision left them, or relations made or nodes removed since that stand in the way;
+        longer as the revision left them, or relations made or nodes removed since that stand in the way,
+        ``undo_refused`` for a revision that changed a key (a revoked one must not come back);
         ``ValueError`` like ``apply``. Judgements and outcomes never stand in the way.
         """
         written = _written(actor, at, reason)
         with refusing(self.place), self._database.writing() as connection:
             batch = undoing.batch_before(connection, revision)
             return applying.write(connection, batch, **written)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """The answers given once per Idempotency-Key; not in the history."""
+        return Receipts(self._database)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Long work and how far it is; not in the history."""
+        return Jobs(self._database)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What the history gives webhooks to be sent; not in the history."""
+        return Outbox(self._database)
+
+    def secret(self) -> str:
+        """64 hexadecimal digits to sign with: made once, the same for every program that opens the store."""
+        with refusing(self.place), self._database.reading() as connection:
+            found = setting(connection, _SIGNED_WITH)
+        if found is None:
+            with refusing(self.place), self._database.writing() as connection:
+                # Another program may have made it between the two looks.
+                found = setting(connection, _SIGNED_WITH)
+                if found is None:
+                    found = secrets.token_hex(32)
+                    set_setting(connection, _SIGNED_WITH, found)
+        return found
 
     def revision(self) -> int:
         """The number of the last batch that changed anything; 0 for a new store."""
@@ -130,8 +173,30 @@ class Store:
         with self.snapshot() as now:
             return now.outcomes(scene)
 
+    def process(self, kind: type[P], id: str) -> P | None:
+        """The process of the kind, or None."""
+        with self.snapshot() as now:
+            return now.process(kind, id)
+
+    def processes(
+        self,
+        kind: type[P],
+        partner: str | None = None,
+        state: str | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> Iterator[P]:
+        """The processes of the kind, ordered by id; see ``Snapshot.processes``."""
+        with self.snapshot() as now:
+            yield from now.processes(kind, partner, state, after, limit)
+
+    def late(self, kind: type[P], at: datetime) -> list[P]:
+        """The processes of the kind that were due before ``at``, ordered by due and id."""
+        with self.snapshot() as now:
+            return now.late(kind, at)
+
     def counts(self) -> dict[str, int]:
-        """How many nodes of every kind, ``edge``, ``judgement`` and ``outcome`` there are (0 included)."""
+        """How many nodes of every kind, ``edge``, ``judgement``, ``outcome`` and ``process`` (0 included)."""
         with self.snapshot() as now:
             return now.counts()
 
@@ -154,6 +219,11 @@ class Store:
         """The changes of a judgement or outcome, oldest first, also of one that was removed."""
         with self.snapshot() as now:
             return now.history_of_feedback(key)
+
+    def history_of_process(self, kind: str, id: str) -> list[Entry]:
+        """The changes of a process, oldest first, also of one that was removed."""
+        with self.snapshot() as now:
+            return now.history_of_process(kind, id)
 
     def feedback_kinds(self, revision: int, action: str) -> dict[str, int]:
         """How many judgements and outcomes a revision changed by an action; kinds without any are left out."""
@@ -181,13 +251,10 @@ class Store:
 
 
 def _written(actor: str, at: datetime, reason: str) -> dict[str, str]:
-    if at.tzinfo is None:
-        raise ValueError("the time of a change needs a time zone")
     who = clean_cell(actor)
     if not who:
         raise ValueError("a change needs an actor")
-    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
-    return {"actor": who, "at": moment, "reason": clean_cell(reason)}
+    return {"actor": who, "at": moment_text(at), "reason": clean_cell(reason)}
 
 
 def open_store(where: str | Path, *, create: bool = True, lock_timeout: float = 5.0) -> Store:

@@ -1,9 +1,9 @@
 """The tables of the store, as this version of the program reads and writes them."""
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 # The newest step under migrations/versions; a test keeps the two equal.
-VERSION = "0002"
+VERSION = "0003"
 
 METADATA = MetaData()
 
@@ -49,6 +49,21 @@ FEEDBACK = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
+PROCESSES = Table(
+    "processes",
+    METADATA,
+    Column("kind", _KEY, primary_key=True),
+    Column("id", _KEY, primary_key=True),
+    Column("state", _KEY, nullable=False),
+    Column("partner", _KEY, nullable=False),
+    Column("due", _KEY),
+    Column("attributes", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("processes_by_partner", "kind", "partner", "id"),
+    Index("processes_by_state", "kind", "state", "id"),
+    Index("processes_by_due", "kind", "due"),
+)
+
 HISTORY = Table(
     "history",
     METADATA,
@@ -72,4 +87,64 @@ SETTINGS = Table(
     METADATA,
     Column("key", _KEY, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# What follows says what a server is doing, not what is true: no history, and no undoing.
+
+RECEIPTS = Table(
+    "receipts",
+    METADATA,
+    Column("scope", _KEY, primary_key=True),
+    Column("key", _KEY, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("at", _KEY, nullable=False),
+    # Null until there is an answer.
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("body", LargeBinary),
+    Index("receipts_by_at", "at"),
+)
+
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("id", _KEY, primary_key=True),
+    Column("kind", _KEY, nullable=False),
+    Column("partner", _KEY, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("state", _KEY, nullable=False),
+    Column("created_at", _KEY, nullable=False),
+    Column("updated_at", _KEY, nullable=False),
+    Column("lease_until", _KEY),
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("result", Text),
+    Index("jobs_by_state", "kind", "state", "created_at", "id"),
+    Index("jobs_by_partner", "partner", "created_at", "id"),
+    Index("jobs_by_age", "created_at", "id"),
+)
+
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    # Only "INTEGER PRIMARY KEY AUTOINCREMENT" counts on in SQLite, and never gives a number twice.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("webhook", _KEY, nullable=False),
+    Column("partner", _KEY, nullable=False),
+    Column("subject", _KEY, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", _KEY, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", _KEY, nullable=False),
+    Column("last_at", _KEY),
+    Column("last_status", Integer),
+    Column("last_error", Text, nullable=False),
+    Column("created_at", _KEY, nullable=False),
+    Index("deliveries_by_due", "state", "due_at", "id"),
+    Index("deliveries_by_subject", "webhook", "subject", "state", "id"),
+    Index("deliveries_by_webhook", "webhook", "id"),
+    sqlite_autoincrement=True,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from graph.problems import Refused
-from graph.store.applying import Batch, NodeRow
+from graph.store.batch import Batch, NodeRow
 from graph.store.changes import EdgeKey, NodeKey, RecordKey
 from graph.store.history import head
 from graph.store.records import digest, edge_text, key_from, key_text, named
@@ -18,18 +18,22 @@ from graph.store.snapshot import (
     edge_notes,
     feedback_texts,
     missing_nodes,
+    process_texts,
 )
 from graph.store.tables import HISTORY, NODES
 
 # Records named in one refusal.
 _NAMED = 5
 
+# Kinds of processes whose changes are not undone: undoing a revocation would bring a revoked key back.
+_FINAL_KINDS = frozenset({"key"})
+
 
 def batch_before(connection: Connection, revision: int) -> Batch:
     """The batch that puts every record the revision touched back to what it was before.
 
     A record stands in the way only if it is not as the revision left it: one changed since and changed
-    back does not. Raises ``Refused`` (``undo_unknown``, ``undo_done``, ``undo_conflict``).
+    back does not. Raises ``Refused`` (``undo_unknown``, ``undo_refused``, ``undo_done``, ``undo_conflict``).
     """
     last = head(connection).revision
     if not 1 <= revision <= last:
@@ -47,6 +51,12 @@ def batch_before(connection: Connection, revision: int) -> Batch:
         key = key_from(row.subject)
         left[key] = None if row.after is None else digest(row.after)
         _put_back(batch, key, row.before)
+    if any(len(key) == 3 and key[1] in _FINAL_KINDS for key in left):
+        raise Refused(
+            "undo_refused",
+            f"第 {revision} 次改动涉及访问钥匙；访问钥匙的改动不能撤销。",
+            "请改为吊销这把钥匙，或新建一把；本次没有写入任何内容。",
+        )
     present = _digests(connection, list(left))
     changed = {key for key, after in left.items() if present.get(key) != after}
     changed |= _edges_in_the_way(connection, batch) | _ends_gone(connection, batch)
@@ -61,6 +71,8 @@ def _put_back(batch: Batch, key: RecordKey, before: str | None) -> None:
     elif len(key) == 5:
         note = None if before is None else json.loads(before).get("note", "")
         batch.edges[key] = (0, note)
+    elif len(key) == 3:
+        batch.processes[key] = before
     else:
         batch.feedback[key] = before
 
@@ -80,6 +92,8 @@ def _digests(connection: Connection, keys: list[RecordKey]) -> dict[RecordKey, s
     found.update((key, digest(edge_text(key, note))) for key, note in notes.items())
     texts = feedback_texts(connection, [key for key in keys if len(key) == 4])
     found.update((key, digest(text)) for key, text in texts.items())
+    processes = process_texts(connection, [key for key in keys if len(key) == 3])
+    found.update((key, digest(text)) for key, text in processes.items())
     return found
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from graph.store.changes import PutProcess, RemoveProcess
 from graph.store.store import open_store
 from matcher.models import Models
 from tests.api.cli.conftest import keep_models
+from tests.graph.orders import NOON, make_order
 
 Command = Callable[..., Any]
 
@@ -79,6 +81,16 @@ def test_history_of_what_is_not_there_is_refused(
 ) -> None:
     done = jiebang("history", *arguments)
     assert (done.code, done.out, done.err.splitlines()[0]) == (code, "", f"错误：{message}")
+
+
+def test_history_counts_processes_by_their_own_word(jiebang: Command, world: Path) -> None:
+    with open_store(world / "store.db") as store:
+        orders = [PutProcess(process=make_order(id)) for id in "12"]
+        store.apply(orders, actor="李明", at=NOON, reason="下单")
+        store.apply([RemoveProcess(kind="order", id="1")], actor="李明", at=NOON, reason="撤单")
+    lines = jiebang("history").out.splitlines()
+    assert [line.split()[4:] for line in lines[1:3]] == [["删除流程", "1", "撤单"], ["写入流程", "2", "下单"]]
+    assert jiebang("undo", "3", "--by", "王芳").out.startswith("已撤销第 3 次改动：恢复删除的 1 条。")
 
 
 def test_history_of_an_empty_store(jiebang: Command, home: Path) -> None:

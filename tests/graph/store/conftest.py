@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, delete, text
 
+from graph.store.schema import STORE_ID
 from graph.store.store import Store, open_store
-from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES
+from graph.store.tables import METADATA, SETTINGS
 
 MakePlace = Callable[[], str | Path]
 MakeStore = Callable[[], Store]
@@ -115,8 +116,10 @@ def make_store(make_place: MakePlace) -> Iterator[MakeStore]:
 
 def _empty(store: Store) -> Store:
     with store._database.writing() as connection:
-        for table in (NODES, EDGES, FEEDBACK, HISTORY):
-            connection.execute(delete(table))
+        for table in METADATA.sorted_tables:
+            if table is not SETTINGS:
+                connection.execute(delete(table))
+        connection.execute(delete(SETTINGS).where(SETTINGS.c.key != STORE_ID))
     return store
 
 

@@ -1,25 +1,30 @@
 """Opening a store: what is made, what is refused, and that a refusal leaves everything as it was."""
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import event, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 
 from graph.feedback import Judgement
 from graph.kinds import Achievement, Scene
 from graph.problems import Refused
-from graph.store.changes import PutFeedback, PutNode
+from graph.store.changes import PutFeedback, PutNode, PutProcess
 from graph.store.engine import connect
+from graph.store.receipts import Claimed, Receipt
 from graph.store.store import Store, open_store
 from graph.store.tables import METADATA, VERSION
+from tests.graph.orders import Order, make_order
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
@@ -162,6 +167,84 @@ def test_open_store_brings_a_store_of_the_first_version_up_to_date_in_place(make
         assert (store.revision(), store.judgements(), store.verify_history()) == (2, [graded], [])
 
 
+def test_open_store_brings_a_store_of_the_second_version_up_to_date_in_place(make_place: MakePlace) -> None:
+    place = make_place()
+    _make_second_version(place)
+    graded = Judgement(scene="CJ-1", achievement="CG-1", judge="程某", level=3, at=NOON)
+    order = make_order()
+    with open_store(place, create=False) as store:
+        assert (store.store_id, store.revision(), store.judgements()) == ("0" * 32, 2, [graded])
+        assert (list(store.processes(Order)), store.verify_history()) == ([], [])
+        # What was before is not sent to anybody.
+        assert store.outbox.unread(9) == (2, [])
+        store.apply([PutProcess(process=order)], actor="张三", at=NOON, reason="")
+        assert [entry.key for entry in store.outbox.unread(9)[1]] == [order.key]
+        assert store.outbox.fan_out(2, 3, [])
+        asked = store.jobs.add(id="1", kind="match_all", actor="李明", at=NOON, attributes={})
+        assert store.receipts.claim("甲", "k", "f", NOON, timedelta(minutes=1)) == Claimed()
+        store.receipts.settle("甲", "k", status=200, headers={}, body=b"ok")
+        secret = store.secret()
+    with open_store(place, create=False) as store:
+        assert (store.revision(), store.process(Order, "1"), store.verify_history()) == (3, order, [])
+        assert (store.outbox.unread(9), store.jobs.get("1"), store.secret()) == ((3, []), asked, secret)
+        answer = Receipt(status=200, headers={}, body=b"ok")
+        assert store.receipts.claim("甲", "k", "f", NOON, timedelta(minutes=1)) == answer
+
+
+def _make_second_version(place: str | Path) -> None:
+    """A store of the first version as the second one left it: with a judgement, and the judgement's history."""
+    from graph.store.migrations.versions import version_0002
+
+    graded = '{"achievement":"CG-1","at":"2026-03-01T12:00:00Z","judge":"程某","level":3,"scene":"CJ-1"}'
+    rows: dict[str, dict[str, Any]] = {
+        "feedback": {
+            "kind": "judgement", "scene": "CJ-1", "achievement": "CG-1", "mark": "程某", "attributes": graded,
+            "revision": 2,
+        },
+        "history": {
+            "seq": 2, "revision": 2, "at": "2026-01-02T00:00:00.000000+00:00", "actor": "张三",
+            "action": "put_feedback", "subject": '["judgement","CJ-1","CG-1","程某"]', "before": None,
+            "after": graded, "reason": "评",
+            "previous_hash": "887a2928d4621ee2237be3ccdd076c0ce6b543ef330bfd6c097fab5926d67cc5",
+            "hash": "3dcd728bee97a93eaa51ec8a069742d066fd04c1f56712125190a61cc669c7d1",
+        },
+    }  # fmt: skip
+    _make_first_version(place)
+    database = connect(place, create=False, lock_timeout=1)
+    with database.writing() as connection:
+        _upgrade_with(Path(version_0002.__file__).read_text(), connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+        _insert(connection, rows)
+    database.engine.dispose()
+
+
+def _insert(connection: Connection, rows: dict[str, dict[str, Any]]) -> None:
+    """Put one row into each of the tables."""
+    for table, values in rows.items():
+        bound = ", ".join(f":{name}" for name in values)
+        connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({bound})"), values)
+
+
+def test_the_secret_is_made_once_for_every_program_that_opens_the_store(make_place: MakePlace) -> None:
+    place = make_place()
+    with open_store(place) as store, open_store(place) as other:
+        together = Barrier(4)
+
+        def secret(which: Store) -> str:
+            together.wait()
+            return which.secret()
+
+        with ThreadPoolExecutor(4) as threads:
+            found = set(threads.map(secret, [store, other] * 2))
+        assert found == {store.secret()}
+        assert re.fullmatch("[0-9a-f]{64}", store.secret())
+        assert store.revision() == 0
+
+
+def test_the_secrets_of_stores_differ(make_store: MakeStore) -> None:
+    assert make_store().secret() != make_store().secret()
+
+
 def _make_first_version(place: str | Path) -> None:
     """A store as the first version of the program left it: its tables, one scene, and the scene's history."""
     from graph.store.migrations.versions import version_0001
@@ -184,9 +267,7 @@ def _make_first_version(place: str | Path) -> None:
     with database.writing() as connection:
         _upgrade_with(Path(version_0001.__file__).read_text(), connection)
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
-        for table, values in rows.items():
-            bound = ", ".join(f":{name}" for name in values)
-            connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({bound})"), values)
+        _insert(connection, rows)
     database.engine.dispose()
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from graph.feedback import Feedback, FeedbackKey, Judgement, Outcome
 from graph.kinds import Achievement, Case, Enterprise, Node, Scene
 from graph.problems import Refused
+from graph.processes import Process, ProcessKey
 from graph.relations import Edge
 from graph.store.changes import (
     Applied,
@@ -21,13 +22,16 @@ from graph.store.changes import (
     PutEdge,
     PutFeedback,
     PutNode,
+    PutProcess,
     RemoveEdge,
     RemoveFeedback,
     RemoveNode,
+    RemoveProcess,
     Touched,
 )
 from graph.store.history import Head
 from graph.store.store import Store
+from tests.graph.orders import Order, make_order
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -270,6 +274,7 @@ _FEEDBACK: list[Feedback] = [
     ),
     *(Outcome(scene="1", achievement="1", stage="met", by=by, at=NOON) for by in ("程某", "李四")),
 ]
+_ORDERS = [make_order(id, amount=amount) for id in "12" for amount in (1, 2)]
 _CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.sampled_from([PutNode(node=n) for n in _NODES]),
     st.sampled_from([PutEdge(edge=e) for e in _EDGES]),
@@ -277,22 +282,26 @@ _CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.sampled_from([RemoveEdge(key=e.key) for e in _EDGES]),
     st.sampled_from([PutFeedback(record=f) for f in _FEEDBACK]),
     st.sampled_from([RemoveFeedback(key=f.key) for f in _FEEDBACK[::2]]),
+    st.sampled_from([PutProcess(process=order) for order in _ORDERS]),
+    st.sampled_from([RemoveProcess(kind="order", id=id) for id in "12"]),
 )
 
 
 class Model:
-    """The store in the plainest terms: three dictionaries, changed one after the other."""
+    """The store in the plainest terms: a dictionary of each sort, changed one after the other."""
 
     def __init__(self) -> None:
         self.nodes: dict[NodeKey, Node] = {}
         self.edges: dict[EdgeKey, Edge] = {}
         self.feedback: dict[FeedbackKey, Feedback] = {}
+        self.processes: dict[ProcessKey, Process] = {}
 
     def records(self) -> dict[Any, Any]:
-        return {**self.nodes, **self.edges, **self.feedback}
+        return {**self.nodes, **self.edges, **self.feedback, **self.processes}
 
     def apply(self, batch: list[Change]) -> bool:
         nodes, edges, feedback = dict(self.nodes), dict(self.edges), dict(self.feedback)
+        processes = dict(self.processes)
         said: dict[FeedbackKey, Feedback] = {}
         for change in batch:
             match change:
@@ -310,11 +319,15 @@ class Model:
                 case RemoveFeedback(key=name):
                     feedback.pop(name, None)
                     said.pop(name, None)
+                case PutProcess(process=process):
+                    processes[process.key] = process
+                case RemoveProcess(kind=kind, id=id):
+                    processes.pop(("process", kind, id), None)
         if any(end not in nodes for k in edges for end in (k[:2], k[3:])):
             return False
         if any(("scene", k[1]) not in nodes or ("achievement", k[2]) not in nodes for k in said):
             return False
-        self.nodes, self.edges, self.feedback = nodes, edges, feedback
+        self.nodes, self.edges, self.feedback, self.processes = nodes, edges, feedback, processes
         return True
 
 
@@ -350,4 +363,5 @@ def test_any_batches_come_to_what_doing_them_one_by_one_comes_to(
             [model.edges[k] for k in sorted(model.edges)],
         )
         assert [*store.judgements(), *store.outcomes()] == [model.feedback[k] for k in sorted(model.feedback)]
+        assert list(store.processes(Order)) == [model.processes[k] for k in sorted(model.processes)]
     assert store.verify_history() == []

@@ -18,12 +18,15 @@ from graph.store.changes import (
     PutEdge,
     PutFeedback,
     PutNode,
+    PutProcess,
     RemoveEdge,
     RemoveFeedback,
     RemoveNode,
+    RemoveProcess,
 )
 from graph.store.history import Revision
 from graph.store.store import Store
+from tests.graph.orders import Order, make_order
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -56,6 +59,7 @@ def _state(store: Store) -> dict[Any, Any]:
         found: dict[Any, Any] = {(node.kind, node.id): node for node in now.nodes()}
         found |= {edge.key: edge for edge in now.edges()}
         found |= {judgement.key: judgement for judgement in now.judgements()}
+        found |= {order.key: order for order in now.processes(Order)}
         return found | {outcome.key: outcome for outcome in now.outcomes()}
 
 
@@ -192,6 +196,7 @@ _FEEDBACK: list[Feedback] = [
     *(GRADE.model_copy(update={"scene": scene, "level": level}) for scene in "12" for level in (1, 4)),
     *(Outcome(scene="1", achievement="1", stage="met", by=by, at=NOON) for by in ("程某", "李四")),
 ]
+_ORDERS = [make_order(id, amount=amount, about=(("scene", "1"),)) for id in "12" for amount in (1, 2)]
 _CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.sampled_from([PutNode(node=n) for n in _NODES]),
     st.sampled_from([PutEdge(edge=e) for e in _EDGES]),
@@ -199,11 +204,14 @@ _CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.sampled_from([RemoveNode(kind=n.kind, id=n.id) for n in _NODES[::2]]),
     st.sampled_from([RemoveEdge(key=e.key) for e in _EDGES[::2]]),
     st.sampled_from([RemoveFeedback(key=f.key) for f in _FEEDBACK[::2]]),
+    st.sampled_from([PutProcess(process=order) for order in _ORDERS]),
+    st.sampled_from([RemoveProcess(kind="order", id=id) for id in "12"]),
 )
 _ALL: list[Change] = [
     *(PutNode(node=n) for n in _NODES[::2]),
     *(PutEdge(edge=e) for e in _EDGES[::2]),
     *(PutFeedback(record=f) for f in _FEEDBACK[::2]),
+    PutProcess(process=_ORDERS[0]),
 ]
 
 
