@@ -130,16 +130,35 @@ class VectorIndex:
         fill up.  Ties, at the cut too, go to the smaller slot.  A zero query finds nothing.
         Raises ``ValueError`` for a query of another shape, length or with a NaN.
         """
-        vector = self._checked(query)
-        mask = allowed_slots(allowed, self._capacity)
-        states = self._states[: self._capacity]
-        states = states if mask is None else states * mask
-        filled = states == _FILLED
-        if not vector.any():
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        slots, cosines = best(*self._candidates(vector, k, filled), k)
-        blank = np.flatnonzero(states == _BLANK)[: k - len(slots)] if len(slots) < k else slots[:0]
-        return np.concatenate((slots, blank)), grown(cosines, len(slots) + len(blank))
+        return self.search_many([query], [k], [allowed])[0]
+
+    def search_many(
+        self,
+        queries: Sequence[NDArray[np.float32]],
+        numbers: Sequence[int],
+        allowed: Sequence[NDArray[np.bool_] | None],
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Return for each query, number and mask what ``search`` would, bit for bit.
+
+        Those that have to be compared with most vectors are in one pass over memory.
+        """
+        vectors = [self._checked(query) for query in queries]
+        masks = [self._states_among(mask) for mask in allowed]
+        scanned = self._scanned(vectors, masks)
+        found = []
+        for number, (vector, k, states) in enumerate(zip(vectors, numbers, masks, strict=True)):
+            if not vector.any():
+                found.append((np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)))
+                continue
+            filled = states == _FILLED
+            if number in scanned:
+                near, likeness = np.flatnonzero(filled), scanned[number][filled]
+            else:
+                near, likeness = self._candidates(vector, k, filled)
+            slots, cosines = best(near, likeness, k)
+            blank = np.flatnonzero(states == _BLANK)[: k - len(slots)] if len(slots) < k else slots[:0]
+            found.append((np.concatenate((slots, blank)), grown(cosines, len(slots) + len(blank))))
+        return found
 
     def mean(self) -> NDArray[np.float64]:
         """Return the mean of all vectors that are not blank, shape ``(dimension,)``; 0 if none."""
@@ -205,10 +224,30 @@ class VectorIndex:
             index._graph = NeighbourGraph.load(folder)
         return index
 
+    def _states_among(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        mask = allowed_slots(allowed, self._capacity)
+        states = self._states[: self._capacity]
+        return states if mask is None else states * mask
+
+    def _scanned(
+        self, vectors: Sequence[NDArray[np.float32]], masks: Sequence[NDArray[np.uint8]]
+    ) -> dict[int, NDArray[np.float32]]:
+        """Cosines to all slots, of those queries that have to be compared with most of them."""
+        counts = [np.count_nonzero(states == _FILLED) for states in masks]
+        most = [
+            number
+            for number, count in enumerate(counts)
+            if vectors[number].any()
+            and count > _SCAN_SHARE * self._capacity
+            and not (self._graph and count > self._exact_limit)
+        ]
+        products = with_first([vectors[number] for number in most], self._matrix, self._capacity)
+        return dict(zip(most, products, strict=True))
+
     def _candidates(
         self, query: NDArray[np.float32], k: int, filled: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return slots and cosines among which the ``k`` best of ``filled`` are."""
+        """Return slots and cosines among which the ``k`` best of ``filled`` are, without looking at most of them."""
         slots = np.flatnonzero(filled)
         if self._graph and len(slots) > self._exact_limit:
             near = self._graph.search(query, k, filled)
@@ -217,8 +256,6 @@ class VectorIndex:
             found = np.concatenate((near, np.flatnonzero(fresh)))
             if len(found) >= k:
                 return found, with_rows(query, self._matrix, found)
-        if len(slots) > _SCAN_SHARE * self._capacity:
-            return slots, with_first(query, self._matrix, self._capacity)[slots]
         return slots, with_rows(query, self._matrix, slots)
 
     def _checked(self, query: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """The one pipeline: retrieve on every channel, score every candidate on every feature, order, give levels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -26,6 +26,7 @@ _ALL = 1000
 _RETRIEVING_VECTORS = ("headline", "gist")
 # Looked at beyond the cut, so that equals at the cut come in together and not by their place in the index.
 _TIES = 50
+Found = tuple[NDArray[np.int64], NDArray[Any]]
 # What a free text or a thin record can be matched to.
 COUNTERPARTS = {"scene": "achievement", "achievement": "scene"}
 
@@ -47,6 +48,33 @@ class Match:
     values: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question to the ranking, see ``Ranking.match``."""
+
+    node: Node
+    top: int
+    today: date
+    kind: str | None = None
+    filters: Filters | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Search:
+    """A question made ready: ``mask`` is what may be found; ``retrieves`` unless that is few enough to score it all."""
+
+    subject: Subject
+    kind: str
+    mask: NDArray[np.bool_]
+    top: int
+    retrieves: bool
+
+    @property
+    def wanted(self) -> int:
+        """How many each channel proposes."""
+        return max(_PROPOSED, 2 * self.top)
+
+
 class Ranking:
     """Ranks counterparts for a subject over one corpus and network, with one ranker."""
 
@@ -61,13 +89,16 @@ class Ranking:
         ``kind`` is the counterpart of the node's own unless given: achievements for a scene, scenes for an
         achievement. Equal scores are in the order of their ids.
         """
-        kind = kind or COUNTERPARTS[node.kind]
-        subject = self.corpus.subject(node)
-        mask = allowed_slots(self.corpus, kind, filters or Filters())
-        for own in self._own(subject, kind):
-            mask[own] = False
-        slots = self._candidates(subject, kind, mask, top)
-        return self._ranked(subject, slots, top, today)
+        return self.match_many([Asked(node=node, top=top, today=today, kind=kind, filters=filters)])[0]
+
+    def match_many(self, asked: Sequence["Asked"]) -> list[list[Match]]:
+        """What ``match`` gives of each; the vectors of the whole corpus are gone through once for all of them."""
+        searches = [self._search(one) for one in asked]
+        nearest = self._nearest([search for search in searches if search.retrieves])
+        return [
+            self._ranked(search.subject, self._candidates(search, nearest), search.top, one.today)
+            for one, search in zip(asked, searches, strict=True)
+        ]
 
     def score(self, node: Node, kind: str, ids: Sequence[str], *, today: date) -> dict[str, Match]:
         """The named pairs, scored as ``match`` scores them; ids that are not in the corpus are left out."""
@@ -89,19 +120,39 @@ class Ranking:
             ]
         return [self.corpus.slots[other] for other in own if other in self.corpus.slots]
 
-    def _candidates(
-        self, subject: Subject, kind: str, mask: NDArray[np.bool_], top: int
-    ) -> NDArray[np.int64]:
-        if int(mask.sum()) <= max(_ALL, top):
+    def _search(self, asked: "Asked") -> "_Search":
+        kind = asked.kind or COUNTERPARTS[asked.node.kind]
+        subject = self.corpus.subject(asked.node)
+        mask = allowed_slots(self.corpus, kind, asked.filters or Filters())
+        for own in self._own(subject, kind):
+            mask[own] = False
+        few = int(mask.sum()) <= max(_ALL, asked.top)
+        return _Search(subject=subject, kind=kind, mask=mask, top=asked.top, retrieves=not few)
+
+    def _nearest(self, searches: Sequence["_Search"]) -> dict[tuple[int, str], Found]:
+        """What each search finds by each of the retrieving vectors, by the search's identity and the view."""
+        found: dict[tuple[int, str], Found] = {}
+        for view in _RETRIEVING_VECTORS if searches else ():
+            several = self.corpus.vectors[view].search_many(
+                [search.subject.vectors[view] for search in searches],
+                [search.wanted + _TIES for search in searches],
+                [search.mask for search in searches],
+            )
+            found |= {(id(search), view): one for search, one in zip(searches, several, strict=True)}
+        return found
+
+    def _candidates(self, search: "_Search", nearest: Mapping[tuple[int, str], Found]) -> NDArray[np.int64]:
+        subject, mask, top = search.subject, search.mask, search.top
+        if not search.retrieves:
             return np.flatnonzero(mask)
-        wanted = max(_PROPOSED, 2 * top)
         proposals: list[NDArray[np.int64]] = []
         for view in _RETRIEVING_VECTORS:
             find = partial(self.corpus.vectors[view].search, subject.vectors[view], allowed=mask)
-            proposals.append(_with_ties(find, wanted))
+            proposals.append(_with_ties(find, search.wanted, nearest[id(search), view]))
         for view, words in self.corpus.words.items():
-            proposals.append(_with_ties(partial(words.search, subject.terms[view], allowed=mask), wanted))
-        proposals.append(self._near(subject, kind, mask))
+            find_words = partial(words.search, subject.terms[view], allowed=mask)
+            proposals.append(_with_ties(find_words, search.wanted, find_words(search.wanted + _TIES)))
+        proposals.append(self._near(subject, search.kind, mask))
         slots = np.unique(np.concatenate(proposals))
         if len(slots) < top:  # blank texts find nothing: fill up in the order of ids
             rest = np.setdiff1d(np.flatnonzero(mask), slots)
@@ -207,15 +258,17 @@ def _sides(subject: Subject, theirs: FactRows) -> tuple[FactRows, FactRows]:
     return (theirs, subject.facts) if subject.node.kind == "achievement" else (subject.facts, theirs)
 
 
-def _with_ties(
-    find: Callable[[int], tuple[NDArray[np.int64], NDArray[Any]]], wanted: int
-) -> NDArray[np.int64]:
-    """The ``wanted`` best and all that score the same as the last of them, whatever their number."""
+def _with_ties(find: Callable[[int], Found], wanted: int, first: Found) -> NDArray[np.int64]:
+    """The ``wanted`` best and all that score the same as the last of them, whatever their number.
+
+    ``first`` is what ``find`` gives of ``wanted + _TIES``.
+    """
     most = wanted + _TIES
+    slots, scores = first
     while True:
-        slots, scores = find(most)
         if len(slots) <= wanted:
             return slots
         if len(slots) < most or scores[-1] < scores[wanted - 1]:
             return np.asarray(slots[scores >= scores[wanted - 1]], dtype=np.int64)
         most *= 4
+        slots, scores = find(most)

@@ -108,6 +108,40 @@ def test_search_is_the_head_of_everything_sorted(
     assert found_cosines.dtype == np.float32
 
 
+@given(
+    CHANGES,
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 16), st.none() | st.lists(st.booleans(), max_size=17)),
+        max_size=6,
+    ),
+)
+def test_many_queries_at_once_are_answered_bit_for_bit_like_each_alone(
+    changes: list[tuple[int, int | None]], asked: list[tuple[int, int, list[bool] | None]]
+) -> None:
+    index = VectorIndex(DIMENSION)
+    apply(index, changes)
+    queries = [POOL[number] for number, _, _ in asked]
+    numbers = [k for _, k, _ in asked]
+    masks = [None if mask is None else np.array(mask, dtype=np.bool_) for _, _, mask in asked]
+    alone = [index.search(*one) for one in zip(queries, numbers, masks, strict=True)]
+    together = index.search_many(queries, numbers, masks)
+    assert [[a.tolist() for a in found] for found in together] == [
+        [a.tolist() for a in found] for found in alone
+    ]
+
+
+def test_many_queries_over_several_blocks_have_the_bits_of_the_cosines() -> None:
+    rows = directions(2500, seed=3)
+    index = VectorIndex(DIMENSION)
+    index.put(range(len(rows)), rows)
+    queries = [*directions(3, seed=4)]
+    for query, (slots, cosines) in zip(
+        queries, index.search_many(queries, [2500] * 3, [None] * 3), strict=True
+    ):
+        assert sorted(slots.tolist()) == list(range(2500))
+        assert cosines.tolist() == index.cosines(query, slots).tolist()
+
+
 def test_cosines_are_inner_products_whatever_the_way_to_them() -> None:
     rows = directions(3000, 384)
     query = directions(1, 384, seed=1)[0]

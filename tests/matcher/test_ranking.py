@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from graph.kinds import Node
 from graph.store.store import Store
+from matcher.filters import Filters
 from matcher.ranker import LEVELS, Ranker
-from matcher.ranking import Match, Ranking
+from matcher.ranking import Asked, Match, Ranking
 from tests.factories import (
     TODAY,
     make_achievement,
@@ -206,12 +207,34 @@ def test_retrieval_proposes_what_only_the_graph_knows(
     for name, limit in (("_ALL", 5), ("_PROPOSED", 2), ("_TIES", 1)):
         monkeypatch.setattr(f"matcher.ranking.{name}", limit)
     ranking = make_ranking(store)
-    mask = ranking.corpus.mask("achievement")
-    subject = ranking.corpus.subject(make_scene(title="海岛投送"))
     slot = ranking.corpus.slots["achievement", "CG-99"]
-    assert slot in ranking._candidates(subject, "achievement", mask, 1)
-    mask[slot] = False  # filters hold for what the graph proposes too
-    assert slot not in ranking._candidates(subject, "achievement", mask, 1)
+    search = ranking._search(Asked(node=make_scene(title="海岛投送"), top=1, today=TODAY))
+    assert slot in ranking._candidates(search, ranking._nearest([search]))
+    search.mask[slot] = False  # filters hold for what the graph proposes too
+    assert slot not in ranking._candidates(search, ranking._nearest([search]))
+
+
+def test_many_questions_at_once_are_answered_like_each_alone(
+    store: Store, make_ranking: MakeRanking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(
+        store,
+        *(make_achievement(f"CG-{n}", title=f"海岛投送{n % 7}号") for n in range(30)),
+        make_scene("CJ-1"),
+    )
+    for name, limit in (("_ALL", 5), ("_PROPOSED", 4), ("_TIES", 1)):
+        monkeypatch.setattr(f"matcher.ranking.{name}", limit)
+    ranking = make_ranking(store)
+    asked = [
+        Asked(node=make_scene("CJ-1"), top=3, today=TODAY),
+        Asked(node=make_scene("CJ-9", title="鲍鱼苗种"), top=2, today=TODAY, filters=Filters(min_trl=6)),
+        Asked(node=make_achievement("CG-3", title="海岛投送3号"), top=1, today=TODAY),
+        Asked(node=make_scene("CJ-8", title="海岛投送2号"), top=9, today=TODAY),
+    ]
+    alone = [
+        ranking.match(one.node, top=one.top, today=TODAY, kind=one.kind, filters=one.filters) for one in asked
+    ]
+    assert ranking.match_many(asked) == alone
 
 
 def test_subject_itself_and_who_poses_a_scene_are_no_answers(store: Store, make_ranking: MakeRanking) -> None:
