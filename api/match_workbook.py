@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from graph.problems import Refused
-from graph.values import Visibility
 from matcher.comparison import compare
 from matcher.explanation import Explanation
 from matcher.features import features
-from matcher.parts import HIDDEN, HIDDEN_LABEL
 from matcher.ranker import LEVELS
 from matcher.ranking import Match
 
@@ -61,18 +59,12 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def write_matches(
-    path: Path,
-    results: Iterable[tuple[Sequence[Match], Sequence[Explanation]]],
-    *,
-    audience: Visibility = "staff",
-) -> int:
+def write_matches(path: Path, results: Iterable[tuple[Sequence[Match], Sequence[Explanation]]]) -> int:
     """Write the results to ``path`` (.xlsx), the reasons as on screen; gives the number of rows.
 
     The second sheet, 分项得分, has the parts of each score in the same order of rows, without parts that are
-    empty in every row. For an ``audience`` other than staff a column takes the parts that it may not see, put
-    together. Cells are written as strings or numbers, never as formulas. Raises ``Refused`` if the file cannot
-    be written (open in Excel, folder missing).
+    empty in every row. Cells are written as strings or numbers, never as formulas. Raises ``Refused`` if the
+    file cannot be written (open in Excel, folder missing).
     """
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
@@ -82,13 +74,13 @@ def write_matches(
     styles = {name: workbook.add_format({"valign": "top"} | style) for name, style in STYLES.items()}
     sheet = workbook.add_worksheet("匹配结果")
     _write_head(sheet, _COLUMNS, styles)
-    names = [*features(), *([] if audience == "staff" else [HIDDEN])]
+    names = list(features())
     pairs: list[tuple[str, str, float]] = []
     points = array("d")  # of all parts, row by row; not a number where unknown
     for matches, explanations in results:
         for match, why, below in zip(matches, explanations, [*explanations[1:], None], strict=True):
             pairs.append((why.subject.id, why.found.id, match.score))
-            known = {p.name: p.points for p in why.parts if p.value is not None or p.name == HIDDEN}
+            known = {p.name: p.points for p in why.parts if p.value is not None}
             points.extend(known.get(name, math.nan) for name in names)
             _write_row(sheet, len(pairs), _cells(match, why, below), styles)
     _lay_out(sheet, len(pairs), len(_COLUMNS), _PRINTED)
@@ -109,7 +101,7 @@ def _write_parts(
     styles: Mapping[str, Any],
 ) -> None:
     """What is unknown stays blank, so that it is not taken for nought; a part unknown everywhere has no column."""
-    labels = {name: feature.label for name, feature in features().items()} | {HIDDEN: HIDDEN_LABEL}
+    labels = {name: feature.label for name, feature in features().items()}
     count = len(names)
     kept = [at for at in range(count) if any(not math.isnan(value) for value in points[at::count])]
     head = [*_PARTS_HEAD, *(labels[names[at]] for at in kept)]

@@ -7,17 +7,15 @@ is its relation, so two nodes are joined at most once per relation and direction
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
 
-from graph.kinds import Achievement, Case, Enterprise, Institution, Node, Scene, columns
+from graph.kinds import Achievement, Case, Enterprise, Institution, Node, Scene
 from graph.relations import RELATIONS
 from graph.store.changes import EdgeKey, NodeKey
 from graph.store.snapshot import Snapshot, by_kind, chunks
 from graph.store.store import Store
-from graph.values import VISIBILITY_LABELS, Visibility
 
 FIELD = "field"
 IN_FIELD = "in_field"
@@ -25,8 +23,6 @@ RELATION_LABELS: Mapping[str, str] = {
     **{name: about.label for name, about in RELATIONS.items()},
     IN_FIELD: "所属领域",
 }
-
-_STRICTNESS = tuple(VISIBILITY_LABELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +36,14 @@ class _Claim:
     relation: str
     inward: bool
     wanted: tuple[str, ...]
-    visibility: Visibility
 
 
 class Network:
     """The knowledge graph at one revision of a store; ``catch_up`` follows the store.
 
-    ``graph`` is a networkx ``MultiDiGraph``. Node attributes: ``title``, ``field`` (tuple), ``district``,
-    ``visibility``, of achievements ``inventors`` (tuple). Edge attributes: ``note``, ``derived`` (implied by a record's columns rather than
-    stored), ``visibility``. A stored edge stands before an implied one of the same ends and relation.
+    ``graph`` is a networkx ``MultiDiGraph``. Node attributes: ``title``, ``field`` (tuple), ``district``, of
+    achievements ``inventors`` (tuple). Edge attributes: ``note``, ``derived`` (implied by a record's columns
+    rather than stored). A stored edge stands before an implied one of the same ends and relation.
     Implied are: ``posts`` and ``owns`` from the organisation that a scene or achievement names as owner
     (by code, else by name), ``tried_in`` and ``adopts`` from a case's two ids, ``in_field`` to fields.
 
@@ -71,7 +66,7 @@ class Network:
         self._answering: dict[str, set[NodeKey]] = {}
         self._claims: dict[NodeKey, tuple[_Claim, ...]] = {}
         self._waiting: dict[str, set[NodeKey]] = {}
-        self._implied: dict[NodeKey, dict[EdgeKey, Visibility]] = {}
+        self._implied: dict[NodeKey, set[EdgeKey]] = {}
         # Made when asked for, dropped when anything changes.
         self._degrees: dict[NodeKey, int] = {}
         self._sparse: Any = None
@@ -136,7 +131,7 @@ class Network:
         for key in sorted(self._claims):
             self._derive(key)
         for edge in now.edges():
-            self._join(edge.key, note=edge.note, derived=False, visibility="public")
+            self._join(edge.key, note=edge.note, derived=False)
             count += 1
         self.revision, self.store_id = now.revision, now.store_id
         return count
@@ -159,12 +154,11 @@ class Network:
             present = now.edges_by_key(some)
             for key in some:
                 if key in present:
-                    self._join(key, note=present[key].note, derived=False, visibility="public")
+                    self._join(key, note=present[key].note, derived=False)
                     continue
                 self._part(key)
-                for end in (key[:2], key[3:]):
-                    if (visibility := self._implied.get(end, {}).get(key)) is not None:
-                        self._join(key, note="", derived=True, visibility=visibility)
+                if any(key in self._implied.get(end, ()) for end in (key[:2], key[3:])):
+                    self._join(key, note="", derived=True)
 
     def _dependents(self, key: NodeKey) -> set[NodeKey]:
         """The records that wait for a name this record answers to."""
@@ -182,8 +176,7 @@ class Network:
                 self.graph.remove_node(key)
                 self._sparse = None
             return
-        shown = _strictest(node, "title", least=node.visibility)
-        self.graph.add_node(key, title=node.title, field=node.field, district=node.district, visibility=shown)
+        self.graph.add_node(key, title=node.title, field=node.field, district=node.district)
         if isinstance(node, Achievement):
             self.graph.nodes[key]["inventors"] = node.inventors
         self._known_as[key] = _names(node)
@@ -196,30 +189,30 @@ class Network:
 
     def _derive(self, key: NodeKey) -> None:
         """Make the edges that a record implies what they should be now."""
-        before, after = self._implied.pop(key, {}), self._implications(key)
-        for edge in before.keys() - after.keys():
+        before, after = self._implied.pop(key, set()), self._implications(key)
+        for edge in before - after:
             if not self._is_stored(edge):
                 self._part(edge)
             self._drop_empty_field(edge[3:])
-        for edge, visibility in after.items():
+        for edge in after:
             if not self._is_stored(edge):
-                self._join(edge, note="", derived=True, visibility=visibility)
+                self._join(edge, note="", derived=True)
         if after:
             self._implied[key] = after
 
-    def _implications(self, key: NodeKey) -> dict[EdgeKey, Visibility]:
-        found: dict[EdgeKey, Visibility] = {}
+    def _implications(self, key: NodeKey) -> set[EdgeKey]:
+        found: set[EdgeKey] = set()
         for claim in self._claims.get(key, ()):
             for other in self._meant(claim):
                 source, target = (other, key) if claim.inward else (key, other)
-                found[*source, claim.relation, *target] = claim.visibility
+                found.add((*source, claim.relation, *target))
         return found
 
     def _meant(self, claim: _Claim) -> set[NodeKey]:
         """The records that a claim means: by its surest name that anyone answers to."""
         if claim.relation == IN_FIELD:
             name = claim.wanted[0].partition(":")[2]
-            self.graph.add_node((FIELD, name), title=name, field=(), district=None, visibility="public")
+            self.graph.add_node((FIELD, name), title=name, field=(), district=None)
             return {(FIELD, name)}
         coded = claim.wanted[0].startswith("code:")
         for name in claim.wanted:
@@ -239,8 +232,8 @@ class Network:
         about = self.graph.get_edge_data(edge[:2], edge[3:], edge[2])
         return about is not None and not about["derived"]
 
-    def _join(self, edge: EdgeKey, *, note: str, derived: bool, visibility: Visibility) -> None:
-        self.graph.add_edge(edge[:2], edge[3:], edge[2], note=note, derived=derived, visibility=visibility)
+    def _join(self, edge: EdgeKey, *, note: str, derived: bool) -> None:
+        self.graph.add_edge(edge[:2], edge[3:], edge[2], note=note, derived=derived)
         self._outdate(edge)
 
     def _part(self, edge: EdgeKey) -> None:
@@ -267,44 +260,26 @@ def _names(node: Node) -> tuple[str, ...]:
 
 def _claims(node: Node) -> tuple[_Claim, ...]:
     """What a record's columns say of its relation to others."""
-    seen = _strictest(node, "field")
-    claims = [
-        _Claim(relation=IN_FIELD, inward=False, wanted=(f"field:{name}",), visibility=seen)
-        for name in node.field
-    ]
+    claims = [_Claim(relation=IN_FIELD, inward=False, wanted=(f"field:{name}",)) for name in node.field]
     if isinstance(node, Scene | Achievement):
         code = (f"code:{node.owner_uscc}",) if node.owner_uscc else ()
         name = (f"name:{_plain(node.owner)}",) if node.owner else ()
         if wanted := code + name:
             relation = "posts" if isinstance(node, Scene) else "owns"
-            seen = _strictest(node, "owner", "owner_uscc")
-            claims.append(_Claim(relation=relation, inward=True, wanted=wanted, visibility=seen))
+            claims.append(_Claim(relation=relation, inward=True, wanted=wanted))
     if isinstance(node, Case):
         for column, kind, relation in (
             ("scene_id", "scene", "tried_in"),
             ("achievement_id", "achievement", "adopts"),
         ):
             if id := getattr(node, column):
-                wanted = (f"id:{kind}:{id}",)
-                seen = _strictest(node, column)
-                claims.append(_Claim(relation=relation, inward=False, wanted=wanted, visibility=seen))
+                claims.append(_Claim(relation=relation, inward=False, wanted=(f"id:{kind}:{id}",)))
     return tuple(claims)
 
 
 def _plain(name: str) -> str:
     """A name as compared: full-width and half-width forms, case and spaces make no difference."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
-
-
-def _strictest(node: Node, *names: str, least: Visibility = "public") -> Visibility:
-    """Who may see all of the columns."""
-    seen = [node.field_visibility.get(name) or _declared(type(node), name) for name in names]
-    return max((least, *seen), key=_STRICTNESS.index)
-
-
-@cache
-def _declared(kind: type[Node], name: str) -> Visibility:
-    return columns(kind)[name].visibility
 
 
 def _forget(index: dict[str, set[NodeKey]], name: str, key: NodeKey) -> None:

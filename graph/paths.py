@@ -1,6 +1,6 @@
 """Why two nodes belong together: evidence paths, closeness as a number, shared partners, near cases."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log2
@@ -11,7 +11,6 @@ import numpy as np
 from graph.network import FIELD, IN_FIELD, RELATION_LABELS, Network
 from graph.relations import RELATIONS
 from graph.store.changes import NodeKey
-from graph.values import VISIBILITY_LABELS, Visibility
 
 # A node with more neighbours is a hub: no path runs on through it, two half paths may only meet there.
 HUB_DEGREE = 200
@@ -29,7 +28,6 @@ HALF_CLOSENESS = 0.01
 
 _ORGANISATIONS = frozenset({"enterprise", "institution"})
 _ORDER = {name: position for position, name in enumerate((*RELATIONS, IN_FIELD))}
-_LEVELS = tuple(VISIBILITY_LABELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +64,24 @@ def evidence_paths(
     *,
     max_length: int = 4,
     limit: int = 5,
-    audience: Visibility = "staff",
 ) -> list[Path]:
     """The simple paths of at most ``max_length`` relations between two nodes, the best evidence first.
 
     Directions are ignored in walking and kept in telling. First come paths that do not run through a
     field (to share a field proves little), then shorter ones, then those through less connected nodes
-    (sum of log2 of the inner nodes' degrees), then by ids. Only nodes and relations that ``audience`` may
-    see are walked. Cost is bounded by ``HALF_PATHS``: half paths are grown from both ends, never on through
-    a hub (``HUB_DEGREE``), so that of paths with a hub only those are found that have it near the middle
-    and at most one. Unknown or equal ends give an empty list.
+    (sum of log2 of the inner nodes' degrees), then by ids. Cost is bounded by ``HALF_PATHS``: half paths are
+    grown from both ends, never on through a hub (``HUB_DEGREE``), so that of paths with a hub only those are
+    found that have it near the middle and at most one. Unknown or equal ends give an empty list.
     """
     if source == target or max_length < 1 or limit < 1:
         return []
-    if not (_seen(network, source, audience) and _seen(network, target, audience)):
+    if source not in network.graph or target not in network.graph:
         return []
-    ahead = _half_paths(network, source, target, (max_length + 1) // 2, audience)
-    back = _half_paths(network, target, source, max_length // 2, audience)
+    ahead = _half_paths(network, source, target, (max_length + 1) // 2)
+    back = _half_paths(network, target, source, max_length // 2)
     found = set(_joined(network, ahead, back, max_length))
     ranked = sorted(found, key=lambda nodes: _rank(network, nodes))
-    return [_path(network, nodes, audience) for nodes in ranked[:limit]]
+    return [_path(network, nodes) for nodes in ranked[:limit]]
 
 
 def proximity(network: Network, source: NodeKey, candidates: Iterable[NodeKey]) -> dict[NodeKey, float]:
@@ -151,17 +147,8 @@ def near_cases(network: Network, source: NodeKey, *, limit: int = 5) -> list[Nod
     return [key for key in ranked if close[key] > 0 or shared[key] > 0][:limit]
 
 
-def may_see(network: Network, nodes: Sequence[NodeKey], audience: Visibility) -> bool:
-    """Whether an audience may see each of the nodes, and a relation between any two neighbours that have one."""
-    return all(_seen(network, node, audience) for node in nodes) and all(
-        _linked(network, here, there, audience)
-        for here, there in pairwise(nodes)
-        if network.graph.has_edge(here, there) or network.graph.has_edge(there, here)
-    )
-
-
 def _half_paths(
-    network: Network, start: NodeKey, other_end: NodeKey, depth: int, audience: Visibility
+    network: Network, start: NodeKey, other_end: NodeKey, depth: int
 ) -> dict[NodeKey, list[tuple[NodeKey, ...]]]:
     """Simple paths from ``start`` of at most ``depth`` relations, by where they end.
 
@@ -177,7 +164,7 @@ def _half_paths(
             here = path[-1]
             if here == other_end or (here != start and _is_hub(network, here)):
                 continue
-            for following in _steps_from(network, here, audience, HALF_PATHS - count):
+            for following in _steps_from(network, here, HALF_PATHS - count):
                 if following not in path:
                     grown.append((*path, following))
                     ended.setdefault(following, []).append(grown[-1])
@@ -188,20 +175,9 @@ def _half_paths(
     return ended
 
 
-def _steps_from(network: Network, key: NodeKey, audience: Visibility, most: int) -> Iterator[NodeKey]:
+def _steps_from(network: Network, key: NodeKey, most: int) -> list[NodeKey]:
     following = sorted((network.degree(n), n) for n in network.neighbours(key))
-    for _, other in following[:most]:
-        if _seen(network, other, audience) and _linked(network, key, other, audience):
-            yield other
-
-
-def _linked(network: Network, here: NodeKey, there: NodeKey, audience: Visibility) -> bool:
-    level = _LEVELS.index(audience)
-    return any(
-        _LEVELS.index(about["visibility"]) <= level
-        for source, target in ((here, there), (there, here))
-        for about in (network.graph.get_edge_data(source, target) or {}).values()
-    )
+    return [other for _, other in following[:most]]
 
 
 def _joined(
@@ -239,31 +215,24 @@ def _rank(network: Network, nodes: tuple[NodeKey, ...]) -> tuple[bool, int, floa
     return (any(key[0] == FIELD for key in inner), len(nodes), round(hubness, 9), nodes)
 
 
-def _path(network: Network, nodes: tuple[NodeKey, ...], audience: Visibility) -> Path:
-    steps = [_links(network, here, there, audience)[0] for here, there in pairwise(nodes)]
+def _path(network: Network, nodes: tuple[NodeKey, ...]) -> Path:
+    steps = [_links(network, here, there)[0] for here, there in pairwise(nodes)]
     titles = tuple(network.graph.nodes[key]["title"] for key in nodes)
     return Path(nodes=nodes, titles=titles, steps=tuple(steps))
 
 
-def _links(network: Network, here: NodeKey, there: NodeKey, audience: Visibility) -> list[Step]:
-    """The relations between two nodes that the audience may see: stored first, then in declared order."""
+def _links(network: Network, here: NodeKey, there: NodeKey) -> list[Step]:
+    """The relations between two nodes: stored first, then in declared order."""
     found = []
     for source, target in ((here, there), (there, here)):
         for relation, about in (network.graph.get_edge_data(source, target) or {}).items():
-            if _LEVELS.index(about["visibility"]) <= _LEVELS.index(audience):
-                forward = source == here
-                order = (about["derived"], _ORDER[relation], not forward)
-                found.append((order, relation, forward, about["derived"]))
+            forward = source == here
+            order = (about["derived"], _ORDER[relation], not forward)
+            found.append((order, relation, forward, about["derived"]))
     return [
         Step(relation=relation, label=RELATION_LABELS[relation], forward=forward, derived=derived)
         for _, relation, forward, derived in sorted(found)
     ]
-
-
-def _seen(network: Network, key: NodeKey, audience: Visibility) -> bool:
-    if key not in network.graph:
-        return False
-    return _LEVELS.index(network.graph.nodes[key]["visibility"]) <= _LEVELS.index(audience)
 
 
 def _closeness(network: Network, source: int) -> Any:

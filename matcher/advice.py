@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from graph.identifiers.maturity import Maturity, trl
-from graph.intake.exporting import visible_attributes
 from graph.kinds import Achievement, Enterprise, Institution, Node, Scene, columns
 from graph.network import Network
 from graph.problems import Refused
 from graph.resources import resource
 from graph.store.changes import NodeKey
-from graph.values import VISIBILITY_LABELS, Visibility
 from matcher.ranker import LEVELS
 
 POLICY = "zhuhai-2025-13.json"
@@ -41,7 +39,6 @@ _LABELS = {
     "pair.level": "匹配等级", "scene.owner_kind": "建设单位类别", "scene.owner_scale": "建设单位规模",
     "achievement.owner_kind": "完成单位类别",
 }  # fmt: skip
-_STRICTNESS = tuple(VISIBILITY_LABELS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +118,7 @@ class Advice:
 
 
 class PairFields:
-    """The fields of a scene and an achievement by the names that conditions use, as ``audience`` may see them.
+    """The fields of a scene and an achievement by the names that conditions use.
 
     Owners come from the network: what kind of organisation poses the scene and owns the achievement.
     """
@@ -133,14 +130,13 @@ class PairFields:
         level: int,
         network: Network,
         *,
-        audience: Visibility = "staff",
         enterprise: Callable[[NodeKey], Enterprise | None] = lambda key: None,
         institution: Callable[[NodeKey], Institution | None] = lambda key: None,
     ) -> None:
-        """``enterprise`` and ``institution`` give the record of an owner, without what is hidden."""
+        """``enterprise`` and ``institution`` give the record of an owner."""
         self._nodes: dict[str, Node] = {"scene": scene, "achievement": achievement}
         self._level, self._network = level, network
-        self._audience, self._enterprise, self._institution = audience, enterprise, institution
+        self._enterprise, self._institution = enterprise, institution
         self._known: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -149,14 +145,6 @@ class PairFields:
             value = self._value(name)
             self._known[name] = trl(value) if isinstance(value, Maturity) else value
         return self._known[name]
-
-    def may_be_named(self, name: str) -> bool:
-        """Whether a sentence for the audience may speak of a field: not of a column that it never sees."""
-        side, _, field = name.partition(".")
-        node = self._nodes.get(side)
-        if self._audience == "staff" or node is None or field not in columns(type(node)):
-            return True
-        return field in visible_attributes(node, self._audience)
 
     def owner_word(self, side: str) -> str:
         """What kind of organisation stands behind a side, as exactly as its record says: 高校, 医疗机构."""
@@ -178,17 +166,12 @@ class PairFields:
         return getattr(self._nodes[side], field)
 
     def _owner(self, side: str) -> NodeKey | None:
-        """The organisation behind a side; none where there are several kinds, or none that may be seen."""
+        """The organisation behind a side; none where there is none, or there are several kinds."""
         key, relation = (side, self._nodes[side].id), "posts" if side == "scene" else "owns"
-        graph, most = self._network.graph, _STRICTNESS.index(self._audience)
+        graph = self._network.graph
         if key not in graph:
             return None
-        owners = [
-            source
-            for source, _, name, about in graph.in_edges(key, keys=True, data=True)
-            if name == relation
-            and max(map(_STRICTNESS.index, (about["visibility"], graph.nodes[source]["visibility"]))) <= most
-        ]
+        owners = [source for source, _, name in graph.in_edges(key, keys=True) if name == relation]
         return min(owners) if len({kind for kind, _ in owners}) == 1 else None
 
 
@@ -210,10 +193,10 @@ def advise(fields: PairFields, policy: Policy) -> tuple[Advice, ...]:
         advice = Advice(
             instrument=instrument.name, measure=instrument.measure, number=policy.number, quote=instrument.quote,
             suggestion=instrument.suggestion, verify=instrument.verify,
-            because=tuple(dict.fromkeys(told for c in met if fields.may_be_named(c.field) and (told := _told(c, fields)))),
-            own=tuple(dict.fromkeys(label(c.field) for c in met if not c.stated and fields.may_be_named(c.field) and _told(c, fields))),
+            because=tuple(dict.fromkeys(told for c in met if (told := _told(c, fields)))),
+            own=tuple(dict.fromkeys(label(c.field) for c in met if not c.stated and _told(c, fields))),
             unknown=tuple(
-                label(ask.field) for ask, answer in answers if answer is None and "says_none" not in ask.tests and fields.may_be_named(ask.field)
+                label(ask.field) for ask, answer in answers if answer is None and "says_none" not in ask.tests
             ),
         )  # fmt: skip
         found.append((-sum(c.stated for c in met), len(advice.unknown), instrument.measure, advice))

@@ -14,7 +14,6 @@ from graph.kinds import Achievement, Broker, Scene
 from graph.network import Network
 from graph.paths import Path, evidence_paths
 from graph.store.changes import NodeKey
-from graph.values import Visibility
 from matcher.corpus import Corpus
 from matcher.features import centred_cosine
 from matcher.links import joined_by, owners, titled
@@ -68,21 +67,19 @@ def rank_brokers(
     *,
     top: int,
     outcomes: Iterable[Outcome] = (),
-    audience: Visibility = "staff",
 ) -> list[BrokerMatch]:
     """The ``top`` best brokers for a pair, best first, equals by id.
 
     One who is employed by a side stands behind every other, before them one at full load. Serving a side
     is no bar: it is a reason to ask and an interest to declare. ``outcomes`` count where they are signed
-    and by the broker (id, or name). Texts tell an ``audience`` nothing that it may not see in the graph;
-    order and points are the same for all.
+    and by the broker (id, or name).
     """
     signed = [outcome for outcome in outcomes if outcome.stage in _SIGNED]
     pair = _Pair(scene=scene, achievement=achievement, network=network)
     ranked = []
     for broker in brokers:
         own = [outcome for outcome in signed if outcome.by in (broker.id, broker.title)]
-        ranked.append(_assess(broker, pair, corpus, own, audience))
+        ranked.append(_assess(broker, pair, corpus, own))
     ranked.sort(key=lambda match: (_is_party(match), _is_full(match.broker), -match.score, match.broker.id))
     return ranked[:top]
 
@@ -112,9 +109,7 @@ def _is_party(match: BrokerMatch) -> bool:
     return any(conflict.hard for conflict in match.conflicts)
 
 
-def _assess(
-    broker: Broker, pair: _Pair, corpus: Corpus, signed: Sequence[Outcome], audience: Visibility
-) -> BrokerMatch:
+def _assess(broker: Broker, pair: _Pair, corpus: Corpus, signed: Sequence[Outcome]) -> BrokerMatch:
     field = max((field_relatedness(a, b) for a in sorted(pair.field) for b in broker.field), default=0.0)
     scene = _knows(broker, pair.scene, corpus)
     cases = _cases(broker, pair)
@@ -130,12 +125,12 @@ def _assess(
         "余力": _FREE * _free_share(broker),
     }
     parts = {label: round(points, 6) for label, points in parts.items()}
-    conflicts = _conflicts(broker, pair, audience)
+    conflicts = _conflicts(broker, pair)
     return BrokerMatch(
         broker=broker,
         score=round(sum(parts.values()), 6),
         parts=parts,
-        reasons=tuple(_reasons(broker, pair, parts, cases, signed, audience)),
+        reasons=tuple(_reasons(broker, pair, parts, cases, signed)),
         notes=(*_load_notes(broker), *(conflict.text for conflict in conflicts)),
         conflicts=conflicts,
     )
@@ -186,7 +181,6 @@ def _reasons(
     parts: dict[str, float],
     cases: Sequence[tuple[float, NodeKey]],
     signed: Sequence[Outcome],
-    audience: Visibility,
 ) -> Iterable[str]:
     if shared := [name for name in broker.field if name in pair.field]:
         yield f"专业领域含{'、'.join(shared)}"
@@ -194,12 +188,7 @@ def _reasons(
         yield f"擅长{'、'.join(broker.scenes)}"
     if broker.deals:
         yield f"累计成交 {broker.deals} 项"
-    told = [
-        case
-        for worth, case in cases
-        if worth >= _RELATED and _path(pair.network, ("broker", broker.id), case, audience)
-    ]
-    if told:
+    if told := [case for worth, case in cases if worth >= _RELATED]:
         more = f"等 {len(told)} 个相关案例" if len(told) > _NAMED else ""
         yield f"撮合过{'、'.join(titled(pair.network, case) for case in told[:_NAMED])}{more}"
     if signed:
@@ -212,12 +201,10 @@ def _load_notes(broker: Broker) -> list[str]:
     return [f"在办 {broker.load} 项，已到承载上限 {broker.capacity} 项"] if _is_full(broker) else []
 
 
-def _conflicts(broker: Broker, pair: _Pair, audience: Visibility) -> tuple[Conflict, ...]:
+def _conflicts(broker: Broker, pair: _Pair) -> tuple[Conflict, ...]:
     """Hard ones first, of each end the gravest."""
-    found = [_conflict(broker, pair, end, node, audience) for end, node in pair.ends]
-    conflicts = [
-        conflict for conflict in found if conflict and (conflict.hard or conflict.path or audience == "staff")
-    ]
+    found = [_conflict(broker, pair, end, node) for end, node in pair.ends]
+    conflicts = [conflict for conflict in found if conflict]
     if len(conflicts) == 2 and not any(conflict.hard for conflict in conflicts):
         conflicts.insert(
             0, Conflict(hard=False, text="与场景方、成果方都有利益关系，须向双方说明", path=None)
@@ -225,27 +212,25 @@ def _conflicts(broker: Broker, pair: _Pair, audience: Visibility) -> tuple[Confl
     return tuple(sorted(conflicts, key=lambda conflict: not conflict.hard))
 
 
-def _conflict(
-    broker: Broker, pair: _Pair, end: NodeKey, node: Scene | Achievement, audience: Visibility
-) -> Conflict | None:
+def _conflict(broker: Broker, pair: _Pair, end: NodeKey, node: Scene | Achievement) -> Conflict | None:
     network, key, side = pair.network, ("broker", broker.id), _ENDS[end[0]]
     behind = pair.owners(end)
     employers = _employers(network, key)
     titles = [str(network.graph.nodes[owner]["title"]) for owner in behind]
     employed = next((owner for owner in behind if owner in employers), None)
     if employed or any(_works_at(broker, title) for title in (*titles, node.owner)):
-        path = _path(network, key, employed, audience) if employed else None
-        stated = f"（所在机构：{broker.organisation}）" if broker.organisation and audience == "staff" else ""
+        path = _path(network, key, employed) if employed else None
+        stated = f"（所在机构：{broker.organisation}）" if broker.organisation else ""
         return Conflict(hard=True, text=f"受雇于{side}单位{stated}，不宜居中，请另选或回避", path=path)
     for owner in behind:
         if any(joined_by(network, employer, owner) not in ("", "合作") for employer in employers):
             text = f"所在单位与{side}单位同属一个集团，须说明利益关系"
-            return Conflict(hard=False, text=text, path=_path(network, key, owner, audience))
+            return Conflict(hard=False, text=text, path=_path(network, key, owner))
     for served in (end, *behind):
         if key in network.graph and network.graph.has_edge(key, served, "serves"):
             whom = "场景" if end[0] == "scene" else "成果"
             text = f"已服务{whom}一方{'' if served == end else '的单位'}，须说明利益关系"
-            return Conflict(hard=False, text=text, path=_path(network, key, served, audience))
+            return Conflict(hard=False, text=text, path=_path(network, key, served))
     return None
 
 
@@ -270,6 +255,6 @@ def _works_at(broker: Broker, title: str) -> bool:
     return place.startswith(whole) and not _OWN_FORM.search(place.removeprefix(whole))
 
 
-def _path(network: Network, one: NodeKey, other: NodeKey, audience: Visibility) -> Path | None:
-    paths = evidence_paths(network, one, other, max_length=2, limit=1, audience=audience)
+def _path(network: Network, one: NodeKey, other: NodeKey) -> Path | None:
+    paths = evidence_paths(network, one, other, max_length=2, limit=1)
     return paths[0] if paths else None

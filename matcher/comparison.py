@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from matcher.elements import KIND_LABELS, STATUS_LABELS, ElementAnswer
 from matcher.explanation import SHOWN_POINTS, Explanation
 from matcher.indicators import Answer
-from matcher.parts import HIDDEN, HIDDEN_LABEL
 
 _TOLD = 3  # parts named in a sentence
 _INDICATORS = 2
@@ -109,20 +108,16 @@ def _reply(answer: Answer | None) -> str:
 
 
 def _parts(above: Explanation, below: Explanation) -> tuple[tuple[str, float, float], ...]:
-    """Points of either side by label, the greatest difference first.
-
-    Where parts are hidden in one, what the other has beyond the common ones is put together likewise.
-    """
+    """Points of either side by label, the greatest difference first; what only one of them has is put together."""
     first, second = ({part.name: part for part in why.parts} for why in (above, below))
-    names = [name for name in first if name in second and name != HIDDEN]
+    names = [name for name in first if name in second]
     rows = [(first[name].label, first[name].points, second[name].points) for name in names]
     rest = [
         round(sum(part.points for name, part in side.items() if name not in names), 6)
         for side in (first, second)
     ]
     if any(rest):
-        label = HIDDEN_LABEL if HIDDEN in (*first, *second) else "其他"
-        rows.append((label, rest[0], rest[1]))
+        rows.append(("其他", rest[0], rest[1]))
     return tuple(sorted(rows, key=lambda row: (-round(abs(row[1] - row[2]), 6), row[0])))
 
 

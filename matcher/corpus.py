@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embeddings.encoder import Encoder
 from embeddings.generation import current, open_generation, publish
 from embeddings.lexical_index import LexicalIndex
+from embeddings.recent_vectors import AskedText, RecentVectors
 from embeddings.segmentation import Segmenter
 from embeddings.vector_cache import Side, VectorCache
 from embeddings.vector_index import VectorIndex
@@ -64,6 +65,7 @@ class Corpus:
         """Begin empty. ``prior``: the usual mean of the encoder's vectors by view, for small corpora."""
         self.encoder, self.segmenter, self._cache = encoder, segmenter, cache
         self._prior = prior or {}
+        self.recent = RecentVectors()
         self.clear()
 
     def clear(self, store_id: str = "") -> None:
@@ -118,11 +120,10 @@ class Corpus:
                 facts=self.facts.rows(np.array([slot])),
             )
         texts = node_texts(node)
-        encoded = self._encode([texts], None)
         return Subject(
             node=node,
             slot=None,
-            vectors={view: rows[0] for view, rows in encoded.items()},
+            vectors=self._asked(node),
             terms={view: self.segmenter.terms(getattr(texts, view)) for view in WORD_VIEWS},
             facts=facts_of(node),
         )
@@ -206,7 +207,9 @@ class Corpus:
         for start in range(0, len(nodes), _BATCH):
             batch = nodes[start : start + _BATCH]
             texts = [node_texts(node) for node in batch]
-            encoded = self._encode(texts, progress and partial(_told, progress, start, len(nodes)))
+            encoded = encoded_views(
+                self._cache, self.encoder, texts, progress and partial(_told, progress, start, len(nodes))
+            )
             slots = [self._slot((node.kind, node.id)) for node in batch]
             for view, index in self.vectors.items():
                 index.put(slots, encoded[view])
@@ -215,24 +218,15 @@ class Corpus:
             for slot, node in zip(slots, batch, strict=True):
                 self.facts.put(slot, node)
 
-    def _encode(
-        self, texts: Sequence[NodeTexts], progress: Callable[[int], None] | None
-    ) -> dict[str, NDArray[np.float32]]:
-        """Vectors by view; ``progress`` is told how many of the nodes are done."""
-        views: dict[Side, list[str]] = {}
-        for view, side in VECTOR_VIEWS.items():
-            views.setdefault(side, []).append(view)
-        encoded: dict[str, NDArray[np.float32]] = {}
-        for number, (side, names) in enumerate(views.items()):
-            flat = [getattr(text, view) for view in names for text in texts]
-            rows = self._cache.encode(
-                self.encoder,
-                side,
-                flat,
-                _within(progress, len(texts) * number // len(views), len(texts) // len(views)),
-            )
-            encoded |= {view: rows[i * len(texts) : (i + 1) * len(texts)] for i, view in enumerate(names)}
-        return encoded
+    def _asked(self, node: Node) -> dict[str, NDArray[np.float32]]:
+        """Vectors by view of a node that is not stored, remembered for a while."""
+        wanted = asked_texts(node)
+        known = self.recent.known(wanted.values())
+        if len(known) < len(set(wanted.values())):
+            encoded = encoded_views(self._cache, self.encoder, [node_texts(node)])
+            known = {text: encoded[view][0] for view, text in wanted.items()}
+            self.recent.put(known)
+        return {view: known[text] for view, text in wanted.items()}
 
     def _slot(self, key: Key) -> int:
         if key not in self.slots:
@@ -254,6 +248,49 @@ class Corpus:
         for view in WORD_VIEWS:
             self.words[view].remove(slot)
         self.facts.remove(slot)
+
+
+def encoded_views(
+    cache: VectorCache,
+    encoder: Encoder,
+    texts: Sequence[NodeTexts],
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """Vectors by view, a row a text; ``progress`` is told how many of the nodes are done."""
+    views: dict[Side, list[str]] = {}
+    for view, side in VECTOR_VIEWS.items():
+        views.setdefault(side, []).append(view)
+    encoded: dict[str, NDArray[np.float32]] = {}
+    for number, (side, names) in enumerate(views.items()):
+        flat = [getattr(text, view) for view in names for text in texts]
+        start, share = len(texts) * number // len(views), len(texts) // len(views)
+        rows = cache.encode(encoder, side, flat, _within(progress, start, share))
+        encoded |= {view: rows[i * len(texts) : (i + 1) * len(texts)] for i, view in enumerate(names)}
+    return encoded
+
+
+def encode_ahead(store: Store, cache: VectorCache, encoder: Encoder, since: int) -> tuple[int, bool]:
+    """Put into the cache what a corpus at revision ``since`` will look for when it catches up.
+
+    Gives the revision encoded up to, and whether anything that a corpus or a network holds has changed at all.
+    """
+    with store.snapshot() as now:
+        touched = [change.key for change in now.changes_since(since)] if since < now.revision else []
+        nodes: list[Node] = []
+        for kind in KINDS:
+            nodes += now.get_many(
+                kind, [key[1] for key in touched if len(key) == 2 and key[0] == kind]
+            ).values()
+        revision = now.revision
+    for start in range(0, len(nodes), _BATCH):
+        encoded_views(cache, encoder, [node_texts(node) for node in nodes[start : start + _BATCH]])
+    return revision, any(len(key) in (2, 5) for key in touched)
+
+
+def asked_texts(node: Node) -> dict[str, AskedText]:
+    """What has to be encoded of a node that is not stored: side and text of every view."""
+    texts = node_texts(node)
+    return {view: (side, getattr(texts, view)) for view, side in VECTOR_VIEWS.items()}
 
 
 def _within(progress: Callable[[int], None] | None, start: int, size: int) -> Progress | None:

@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.intake.exporting import visible_attributes
-from graph.kinds import Achievement, Enterprise, Institution, Node, Scene, columns
+from graph.kinds import Achievement, Enterprise, Institution, Node, Scene
 from graph.network import FIELD, Network
 from graph.paths import Path, evidence_paths
 from graph.store.changes import NodeKey
-from graph.values import Visibility
 from matcher.advice import Advice, PairFields, advise, load_policy
 from matcher.corpus import Corpus
 from matcher.elements import (
@@ -28,7 +26,7 @@ from matcher.facts import indicators_of
 from matcher.indicators import Answer, answers
 from matcher.lifts import TITLE_ONLY, Change, Lift, changes, lifts
 from matcher.links import LINKS, link_notes
-from matcher.parts import MEANING, Part, hidden_features, note, parts_of, tried_here, unseen_features
+from matcher.parts import MEANING, Part, note, parts_of, tried_here
 from matcher.phrases import Reading, reading, shared_phrases, telling_runs
 from matcher.ranker import LEVELS, Ranker
 from matcher.ranking import Match
@@ -116,10 +114,9 @@ def _counted(replies: Sequence[Answer]) -> str:
 class Explainer:
     """Explains the matches of one subject: what is said of the subject is worked out once.
 
-    For an ``audience`` other than staff, what it may not see of either side is as if it were not filled in: it is in
-    no reason, and ``subject`` and ``found`` of a result are without it; parts of the score that rest on it are one
-    part. ``ranker`` is the one that made the matches; without it nothing is said of what would lift them.
-    ``records`` gives a stored node by its key, for the organisations behind the two sides.
+    ``ranker`` is the one that made the matches; without it nothing is said of what would lift them. ``records``
+    gives a stored node by its key, for the organisations behind the two sides. ``brief`` leaves out what a ranked list
+    does not show: elements, lifts and advice, about half of the work.
     """
 
     def __init__(
@@ -129,15 +126,13 @@ class Explainer:
         network: Network,
         ranker: Ranker | None = None,
         *,
-        audience: Visibility = "staff",
         records: Callable[[NodeKey], Node | None] = lambda key: None,
+        brief: bool = False,
     ) -> None:
-        self._original = subject
-        self._subject = _seen_by(audience, subject)
+        self._subject, self._records, self._brief = subject, records, brief
         self._corpus, self._network, self._ranker = corpus, network, ranker
-        self._audience, self._records = audience, records
         self._index = corpus.words["whole"]
-        self._reading = reading(corpus.segmenter, self._subject)
+        self._reading = reading(corpus.segmenter, subject)
         self._headline: NDArray[np.float32] | None = None
         self._enterprises: dict[NodeKey, Enterprise | None] = {}
         self._needs: tuple[Need, ...] | None = None
@@ -146,7 +141,7 @@ class Explainer:
     def explain(self, found: Sequence[tuple[Match, Node]]) -> list[Explanation]:
         """The breakdown of each match between the subject and the node it found, in their order."""
         wanted = [self._explained(match, node) for match, node in found]
-        if self._ranker is None:
+        if self._ranker is None or self._brief:
             return [why for why, _ in wanted]
         made = lifts(
             [(match, several) for (match, _), (_, several) in zip(found, wanted, strict=True)], self._ranker
@@ -155,9 +150,7 @@ class Explainer:
 
     def _explained(self, match: Match, found: Node) -> tuple[Explanation, tuple[Change, ...]]:
         """The breakdown without what would lift it, and the changes that may."""
-        hidden = hidden_features(self._audience, (self._original, found), match.values)
-        unseen = unseen_features(self._audience, (self._original, found))
-        subject, found = self._subject, _seen_by(self._audience, found)
+        subject = self._subject
         theirs = reading(self._corpus.segmenter, found)
         asked_for = subject.kind == "achievement"
         demand, offer = (found, subject) if asked_for else (subject, found)
@@ -168,26 +161,26 @@ class Explainer:
             found=found,
             score=match.score,
             level=LEVELS[match.level],
-            parts=parts_of(match.parts, match.values, self._notes(match, demand, offer), hidden),
+            parts=parts_of(match.parts, match.values, self._notes(match, demand, offer)),
             phrases=shared_phrases(self._index, asked, offered),
             cautions=self._cautions(asked, offered),
             answers=replies if any(reply.offer for reply in replies) else (),
             paths=self._paths(match, found),
-            elements=self._elements(demand, asked, offered, replies),
-            advice=self._advice(match, demand, offer),
+            elements=() if self._brief else self._elements(demand, asked, offered, replies),
+            advice=() if self._brief else self._advice(match, demand, offer),
             missing=TITLE_ONLY if offered.bare and isinstance(offer, Achievement) else "",
         )
-        return why, changes(match, demand, offer, replies, hidden=hidden | unseen)
+        return why, () if self._brief else changes(match, demand, offer, replies)
 
     def _notes(self, match: Match, demand: Node, offer: Node) -> dict[str, str]:
         notes = {name: note(name, value, demand, offer) for name, value in match.values.items()}
         if not np.isnan(match.values.get("precedent", np.nan)) and (
-            here := tried_here(self._network, demand, offer, self._audience)
+            here := tried_here(self._network, demand, offer)
         ):
             notes["precedent"] = here
         if any(match.values.get(name, np.nan) > 0 for name in LINKS):
             ends = ((demand.kind, demand.id), (offer.kind, offer.id))
-            notes |= link_notes(self._corpus, self._network, *ends, audience=self._audience)
+            notes |= link_notes(self._corpus, self._network, *ends)
         if not np.isnan(match.values.get("experience", np.nan)):
             notes["experience"] = self._experience_note(match)
         return notes
@@ -202,8 +195,8 @@ class Explainer:
         headlines = self._corpus.vectors["headline"]
         found = headlines.vectors([self._corpus.slots[match.key]])[0]
         if self._headline is None:
-            self._headline = self._corpus.subject(self._original).vectors["headline"]
-        asked_for = self._original.kind == "achievement"
+            self._headline = self._corpus.subject(self._subject).vectors["headline"]
+        asked_for = self._subject.kind == "achievement"
         scene, offer = (found, self._headline) if asked_for else (self._headline, found)
         told = experience.nearest(scene, offer, _NEAREST)
         words = "、".join(
@@ -227,7 +220,7 @@ class Explainer:
         if np.isnan(match.values["proximity"]):
             return ()  # nothing but a field leads there within the walk, which is longer than a path
         ends = (self._subject.kind, self._subject.id), (found.kind, found.id)
-        paths = evidence_paths(self._network, *ends, limit=_PATHS, audience=self._audience)
+        paths = evidence_paths(self._network, *ends, limit=_PATHS)
         return tuple(path for path in paths if all(kind != FIELD for kind, _ in path.nodes))
 
     def _elements(
@@ -251,24 +244,21 @@ class Explainer:
             offer,
             match.level,
             self._network,
-            audience=self._audience,
             enterprise=self._enterprise,
             institution=self._institution,
         )
         return advise(fields, load_policy())
 
     def _enterprise(self, key: NodeKey) -> Enterprise | None:
-        """The enterprise as the audience may see it; looked up once."""
+        """The enterprise; looked up once."""
         if key not in self._enterprises:
             record = self._records(key)
-            seen = _seen_by(self._audience, record) if record else None
-            self._enterprises[key] = seen if isinstance(seen, Enterprise) else None
+            self._enterprises[key] = record if isinstance(record, Enterprise) else None
         return self._enterprises[key]
 
     def _institution(self, key: NodeKey) -> Institution | None:
         record = self._records(key)
-        seen = _seen_by(self._audience, record) if record else None
-        return seen if isinstance(seen, Institution) else None
+        return record if isinstance(record, Institution) else None
 
 
 def explain(
@@ -278,25 +268,9 @@ def explain(
     corpus: Corpus,
     network: Network,
     ranker: Ranker | None = None,
-    *,
-    audience: Visibility = "staff",
 ) -> Explanation:
     """The breakdown of one match, see ``Explainer``."""
-    return Explainer(subject, corpus, network, ranker, audience=audience).explain([(match, found)])[0]
-
-
-def _seen_by(audience: Visibility, node: Node) -> Node:
-    """The node with the columns that are hidden from ``audience`` empty; its id stays."""
-    if audience == "staff":
-        return node
-    visible = visible_attributes(node, audience)
-    hidden = [
-        name for name in columns(type(node)) if name not in visible and name not in ("id", "visibility")
-    ]
-    fields = type(node).model_fields
-    return node.model_copy(
-        update={name: "" if fields[name].is_required() else fields[name].default for name in hidden}
-    )
+    return Explainer(subject, corpus, network, ranker).explain([(match, found)])[0]
 
 
 def _is_telling(path: Path) -> bool:

@@ -7,16 +7,14 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.values import Visibility
 from matcher.corpus import Corpus
-from matcher.facts import DISTRICTS, IP_STATUSES, VISIBILITIES, field_mask
+from matcher.facts import DISTRICTS, IP_STATUSES, field_mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     """What a match must have; empty means no demand. A node that does not state a demanded fact is left out.
 
-    ``audience`` is who looks: staff see everything, partners what is public or for partners.
     ``min_trl`` counts for achievements, ``open_on`` (deadline not passed) for scenes.
     """
 
@@ -25,14 +23,12 @@ class Filters:
     min_trl: int = 0
     ip_statuses: Sequence[str] = ()
     open_on: date | None = None
-    audience: Visibility = "staff"
 
 
 def allowed_slots(corpus: Corpus, kind: str, filters: Filters) -> NDArray[np.bool_]:
     """Mask by slot of the nodes of ``kind`` that pass ``filters``; length ``corpus.facts.capacity``."""
     facts = corpus.facts
     mask = corpus.mask(kind)
-    mask &= np.asarray(facts.column("visibility")) <= VISIBILITIES.index(filters.audience)
     if filters.fields:
         mask &= (np.asarray(facts.column("field")) & np.uint32(field_mask(filters.fields))) != 0
     if filters.districts:

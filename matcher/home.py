@@ -6,6 +6,7 @@ from pathlib import Path
 
 from graph.problems import Refused
 from graph.store.store import Store, open_store
+from graph.values import Visibility
 
 _ELSEWHERE = "请用 --home 或环境变量 JIEBANG_HOME 指定一个可写的目录。"
 
@@ -21,6 +22,10 @@ class Home:
     def index(self) -> Path:
         """Where the index generations lie."""
         return self.path / "index"
+
+    def index_for(self, audience: Visibility) -> Path:
+        """Where the generations of an audience's index lie; staff's is ``index``."""
+        return self.index if audience == "staff" else self.path / f"index-{audience}"
 
     @property
     def vectors(self) -> Path:

@@ -45,23 +45,15 @@ class Change:
     values: Mapping[str, float]
 
 
-def changes(
-    match: Match,
-    demand: Node,
-    offer: Node,
-    answers: Sequence[Answer],
-    *,
-    hidden: frozenset[str] = frozenset(),
-) -> tuple[Change, ...]:
+def changes(match: Match, demand: Node, offer: Node, answers: Sequence[Answer]) -> tuple[Change, ...]:
     """What the owner of an achievement can do about ``match``; of several, all of them together stand last.
 
-    Empty but for a scene and an achievement. Features in ``hidden`` are left out: what a change would add tells
-    what stands there now.
+    Empty but for a scene and an achievement.
     """
     if not (isinstance(demand, Scene) and isinstance(offer, Achievement)):
         return ()
     wanted = (*_of_fields(match.values, demand, offer), *_of_indicators(match.values, answers))
-    found = [c for c in wanted if not hidden & set(c.values) and set(c.values) <= set(match.parts)]
+    found = [c for c in wanted if set(c.values) <= set(match.parts)]
     if len(found) < 2:
         return tuple(found)
     together: dict[str, float] = {}

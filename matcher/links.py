@@ -17,8 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from graph.network import Network
-from graph.paths import HUB_DEGREE, may_see
-from graph.values import Visibility
+from graph.paths import HUB_DEGREE
 from matcher.corpus import Corpus, Key, Subject
 from matcher.features import Values, centred_cosine
 
@@ -39,15 +38,11 @@ Route = tuple[float, tuple[Key, ...]]  # the weight of the nodes between an end 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """The strongest typed path of a pair: the feature's value, the nodes from scene to achievement, a sentence.
-
-    ``names`` are the people through whom two achievements are one team's; empty for every other path.
-    """
+    """The strongest typed path of a pair: the feature's value, the nodes from scene to achievement, a sentence."""
 
     value: float
     nodes: tuple[Key, ...]
     sentence: str
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,18 +99,10 @@ def link_chains(corpus: Corpus, network: Network, scene: Key, achievement: Key) 
     return {name: chain for name, chain in found.items() if chain}
 
 
-def link_notes(
-    corpus: Corpus, network: Network, scene: Key, achievement: Key, *, audience: Visibility = "staff"
-) -> dict[str, str]:
-    """A Chinese sentence for each feature of ``LINKS`` that the pair has.
-
-    A path over anything that ``audience`` may not see is not told; the people of a team are for staff only.
-    """
-    return {
-        name: chain.sentence
-        for name, chain in link_chains(corpus, network, scene, achievement).items()
-        if audience == "staff" or (not chain.names and may_see(network, chain.nodes, audience))
-    }
+def link_notes(corpus: Corpus, network: Network, scene: Key, achievement: Key) -> dict[str, str]:
+    """A Chinese sentence for each feature of ``LINKS`` that the pair has."""
+    chains = link_chains(corpus, network, scene, achievement)
+    return {name: chain.sentence for name, chain in chains.items()}
 
 
 def owners(network: Network, key: Key) -> list[Key]:
@@ -323,7 +310,7 @@ def _record(corpus: Corpus, network: Network, scene: Key, achievement: Key) -> C
     )
     owner = (record.owner,) if record.owner else ()
     nodes = (scene, record.scene, record.case, record.other, *owner, achievement)
-    return Chain(value=record.weight * likeness, nodes=nodes, sentence=sentence, names=record.names)
+    return Chain(value=record.weight * likeness, nodes=nodes, sentence=sentence)
 
 
 def _likeness(corpus: Corpus, scene: Key, others: Sequence[Key]) -> Values:

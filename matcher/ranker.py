@@ -68,6 +68,12 @@ class Ranker:
         )
 
 
+def without_own_cases(ranker: Ranker) -> Ranker:
+    """The ranker without experience whose judged pairs are named: those of a city are for its staff only."""
+    own = ranker.experience is not None and bool(ranker.experience.names)
+    return replace(ranker, experience=None) if own else ranker
+
+
 def total(points: Mapping[str, Values]) -> Values:
     """The score: the sum of its parts."""
     return _rounded(np.sum(list(points.values()), axis=0))

@@ -1,6 +1,6 @@
 """Getting spreadsheets in and out: import, template, export."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from graph.problems import Problem
     from graph.relations import Edge
     from graph.store.snapshot import Snapshot
-    from graph.values import Visibility
 
 _SHOWN = 20
 
@@ -155,6 +154,7 @@ def export(
     from graph.intake.feedback_columns import FEEDBACK_WORDS
     from graph.intake.targets import RELATION
     from graph.relations import parse_kind
+    from graph.store.audience import AudienceStore
     from graph.values import parse_visibility
 
     settings: Settings = context.obj
@@ -166,8 +166,8 @@ def export(
         say_error("评级和对接结果只供内部。", "请去掉 --audience，或写 --audience staff。")
         raise typer.Exit(1)
     with writing(out, ".xlsx", ".csv", ".jsonl"), settings.home.open_store(create=False) as store:
-        with store.snapshot() as now:
-            nodes, edges, feedback = _chosen(now, wanted, who)
+        with (store if who == "staff" else AudienceStore(store, who)).snapshot() as now:
+            nodes, edges, feedback = _chosen(now, wanted)
         if said_of:
             write_feedback(feedback, out, said_of)
         elif wanted == RELATION:
@@ -186,25 +186,21 @@ def export(
     say(f"已导出 {'、'.join(told)}到 {out}{limit}。")
 
 
-def _chosen(
-    now: "Snapshot", wanted: str | None, audience: "Visibility"
-) -> tuple[list["Node"], list["Edge"], list["Feedback"]]:
-    """What is wanted of the store and the audience may see; ``None`` wants everything."""
+def _chosen(now: "Snapshot", wanted: str | None) -> tuple[list["Node"], list["Edge"], list["Feedback"]]:
+    """What is wanted of the store; ``None`` wants everything."""
     from graph.feedback import FEEDBACK_LABELS
-    from graph.intake.exporting import may_see
     from graph.intake.feedback_columns import JUDGEMENT, OUTCOME
     from graph.intake.targets import RELATION
 
     feedback: list[Feedback] = []
-    if audience == "staff" and wanted in (None, JUDGEMENT):
+    if wanted in (None, JUDGEMENT):
         feedback += now.judgements()
-    if audience == "staff" and wanted in (None, OUTCOME):
+    if wanted in (None, OUTCOME):
         feedback += now.outcomes()
     if wanted in FEEDBACK_LABELS:
         return [], [], feedback
     kind = None if wanted == RELATION else wanted
-    nodes = [node for node in now.nodes(kind) if may_see(audience, node.visibility)]
-    return nodes, _visible_edges(now.edges(), nodes, audience) if kind is None else [], feedback
+    return list(now.nodes(kind)), list(now.edges()) if kind is None else [], feedback
 
 
 def _counted(feedback: Sequence["Feedback"], wanted: "FeedbackKind | None") -> list[str]:
@@ -215,17 +211,6 @@ def _counted(feedback: Sequence["Feedback"], wanted: "FeedbackKind | None") -> l
     if wanted:
         return [f"{numbers[wanted]} 条{FEEDBACK_LABELS[wanted]}"]
     return [f"{number} 条{FEEDBACK_LABELS[kind]}" for kind, number in numbers.items() if number]
-
-
-def _visible_edges(edges: Iterable["Edge"], nodes: Iterable["Node"], audience: "Visibility") -> list["Edge"]:
-    """The relations between nodes that the audience may see; their notes are for staff, who wrote them."""
-    keys = {(node.kind, node.id) for node in nodes}
-    shown = [
-        edge
-        for edge in edges
-        if (edge.source_kind, edge.source_id) in keys and (edge.target_kind, edge.target_id) in keys
-    ]
-    return shown if audience == "staff" else [edge.model_copy(update={"note": ""}) for edge in shown]
 
 
 def _kind(word: str | None) -> str | None:

@@ -11,14 +11,13 @@ import typer
 
 from api.cli.feedback import record_shown, shown_pairs
 from api.cli.history import show_said
-from api.cli.reasons import breakdown, show_breakdown, show_policy
+from api.cli.reasons import show_breakdown, show_policy
 from api.cli.screen import moment, progress, say, say_error, table, width
 from api.cli.tuning import opened_reading
 from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
     from graph.kinds import Node
-    from graph.values import Visibility
     from matcher.engine import Engine
     from matcher.explanation import Explanation
     from matcher.filters import Filters
@@ -79,7 +78,7 @@ def match(
     ip: Annotated[list[str] | None, typer.Option(help="知识产权状态，如 已授权，可多次。")] = None,
     open_only: Annotated[bool, typer.Option("--open", help="只看未到截止日期的场景。")] = False,
     audience: Annotated[
-        str, typer.Option(help="只列谁能看到的：public 公开、partner 合作方、staff 内部。")
+        str, typer.Option(help="只用谁能看到的内容来排：public 公开、partner 合作方、staff 内部。")
     ] = "staff",
     no_record: Annotated[bool, typer.Option("--no-record", help="只看，不记下展示了哪些。")] = False,
     reranker: Annotated[
@@ -98,7 +97,10 @@ def match(
         _refuse("--brokers 和 --for 不能同时使用。", "请只留一个。")
     if reranker is not None and brokers_for is not None:
         _refuse("--brokers 和 --reranker 不能同时使用。", "请只留一个。")
-    filters = _filters(field or [], district or [], min_trl, ip or [], open_only, audience)
+    from graph.values import parse_visibility
+
+    filters = _filters(field or [], district or [], min_trl, ip or [], open_only)
+    who = parse_visibility(audience)
     subject = None if text is None else _written(text)
     if out is not None:
         from api.output_files import check_target
@@ -106,23 +108,23 @@ def match(
         check_target(out, ".xlsx")
     settings: Settings = context.obj
     reading = opened_reading(reranker)
-    with settings.open_engine() as engine:
+    with settings.open_engine(audience=who) as engine:
         if all_scenes and out is not None:
             shown = _match_all(engine, kind, top, filters, out, reading)
             if not no_record:
                 record_shown(engine, shown)
             return
-        node = subject or _stored(engine, (id or "").strip(), filters.audience)
+        node = subject or _stored(engine, (id or "").strip())
         if brokers_for is not None:
-            _show_brokers(engine, node, brokers_for, top, filters.audience)
+            _show_brokers(engine, node, brokers_for, top)
             return
         wanted = _kind(kind, node, read=reranker is not None)
         matches = _ranked(engine, node, wanted, top, filters, reading)
-        explanations = engine.explain(node, matches, audience=filters.audience)
+        explanations = engine.explain(node, matches)
         if as_json:
             _print_json(node, matches, explanations)
         elif out is not None:
-            _write_workbook(out, [(matches, explanations)], filters.audience)
+            _write_workbook(out, [(matches, explanations)])
         else:
             show_matches(node, matches, explanations, why=len(matches) if why else 0)
         if subject is None and not no_record:
@@ -167,10 +169,7 @@ def _match_all(
     engine: "Engine", kind: str | None, top: int, filters: "Filters", out: Path, reading: "Reading | None"
 ) -> dict[tuple[str, str], int]:
     """Write every scene's list; gives the pairs that stand in it, each with its rank."""
-    from graph.intake.exporting import may_see
-
-    who = filters.audience
-    scenes = [scene for scene in engine.store.nodes("scene") if may_see(who, scene.visibility)]
+    scenes = list(engine.store.nodes("scene"))
     wanted = _kind(kind, scenes[0], read=reading is not None) if scenes else "achievement"
     shown: dict[tuple[str, str], int] = {}
 
@@ -180,9 +179,9 @@ def _match_all(
                 matches = _ranked(engine, scene, wanted, top, filters, reading)
                 report(done, len(scenes))
                 shown.update(shown_pairs(scene, matches))
-                yield matches, engine.explain(scene, matches, audience=who)
+                yield matches, engine.explain(scene, matches)
 
-    _write_workbook(out, results(), who)
+    _write_workbook(out, results())
     return shown
 
 
@@ -195,18 +194,18 @@ def _ranked(
     return reading.match(engine, node, top=top, today=today, kind=kind, filters=filters)
 
 
-def _write_workbook(
-    path: Path, results: Iterable[tuple[Sequence["Match"], Sequence["Explanation"]]], audience: "Visibility"
-) -> None:
+def _write_workbook(path: Path, results: Iterable[tuple[Sequence["Match"], Sequence["Explanation"]]]) -> None:
     from api.match_workbook import write_matches
     from api.output_files import writing
 
     with writing(path, ".xlsx"):
-        rows = write_matches(path, results, audience=audience)
+        rows = write_matches(path, results)
     say(f"已写入 {rows} 行到 {path}。")
 
 
 def _print_json(node: "Node", matches: Sequence["Match"], explanations: Sequence["Explanation"]) -> None:
+    from api.breakdown import breakdown
+
     found = [breakdown(match, why) for match, why in zip(matches, explanations, strict=True)]
     say(
         json.dumps(
@@ -217,10 +216,7 @@ def _print_json(node: "Node", matches: Sequence["Match"], explanations: Sequence
     )
 
 
-def _show_brokers(
-    engine: "Engine", node: "Node", achievement_id: str, top: int, audience: "Visibility"
-) -> None:
-    from graph.intake.exporting import may_see
+def _show_brokers(engine: "Engine", node: "Node", achievement_id: str, top: int) -> None:
     from graph.kinds import Achievement, Broker, Scene
     from matcher.brokers import rank_brokers
 
@@ -228,18 +224,14 @@ def _show_brokers(
     if not isinstance(node, Scene):
         _refuse(f"“{node.id}”是{node.label}，不是场景。", remedy, code=1)
     achievement = engine.store.get("achievement", achievement_id.strip())
-    if not isinstance(achievement, Achievement) or not may_see(audience, achievement.visibility):
+    if not isinstance(achievement, Achievement):
         _refuse(f"库中没有编号为“{achievement_id}”的成果。", remedy, code=1)
-    brokers = [
-        broker
-        for broker in engine.store.nodes("broker")
-        if isinstance(broker, Broker) and may_see(audience, broker.visibility)
-    ]
+    brokers = [broker for broker in engine.store.nodes("broker") if isinstance(broker, Broker)]
     if not brokers:
         _refuse("库中没有技术经纪人。", "请先用 jiebang import 导入技术经纪人。", code=1)
     ranked = rank_brokers(
         node, achievement, brokers, engine.corpus, engine.network, top=top,
-        outcomes=engine.store.outcomes(), audience=audience,
+        outcomes=engine.store.outcomes(),
     )  # fmt: skip
     say(f"为“{node.title}”与“{achievement.title}”推荐技术经纪人：")
     rows = []
@@ -259,20 +251,19 @@ def _written(text: str) -> "Node":
     return written_scene(text)
 
 
-def _stored(engine: "Engine", id: str, audience: "Visibility") -> "Node":
-    from graph.intake.exporting import may_see
+def _stored(engine: "Engine", id: str) -> "Node":
     from graph.kinds import KINDS
 
     found = {node.kind: node for kind in KINDS if (node := engine.store.get(kind, id))}
     found = found or {node.kind: node for kind in KINDS if (node := engine.store.get(kind, id.upper()))}
     node = found.get("scene") or found.get("achievement")
-    if node is None and found and audience == "staff":
+    if node is None and found:
         label = next(iter(found.values())).label
         _refuse(f"“{id}”是{label}，不是场景或成果。", "请写场景编号或成果编号。", code=1)
-    if node is None or not may_see(audience, node.visibility):
+    if node is None:
         _refuse(
             f"库中没有编号为“{id}”的场景或成果，或它不在这次的可见范围（--audience）之内。"
-            if audience != "staff"
+            if engine.audience != "staff"
             else f"库中没有编号为“{id}”的场景或成果。",
             "请核对编号；jiebang export 全部.xlsx 可以查看所有编号。",
             code=1,
@@ -296,11 +287,10 @@ def _kind(word: str | None, node: "Node", *, read: bool = False) -> str:
 
 
 def _filters(
-    fields: list[str], districts: list[str], min_trl: int, ip: list[str], open_only: bool, audience: str
+    fields: list[str], districts: list[str], min_trl: int, ip: list[str], open_only: bool
 ) -> "Filters":
     from graph.identifiers.districts import parse_district
     from graph.identifiers.fields import parse_fields
-    from graph.values import parse_visibility
     from matcher.facts import IP_STATUSES
     from matcher.filters import Filters
 
@@ -315,7 +305,6 @@ def _filters(
         min_trl=min_trl,
         ip_statuses=ip,
         open_on=date.today() if open_only else None,
-        audience=parse_visibility(audience),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -11,7 +11,6 @@ from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
     from graph.kinds import Node
-    from graph.values import Visibility
     from matcher.comparison import Comparison, Row
     from matcher.elements import ElementAnswer
     from matcher.engine import Engine
@@ -34,11 +33,10 @@ def show_breakdown(match: "Match", why: "Explanation") -> None:
     )
     say(f"{match.rank}. {why.found.title}（{why.found.id}） {match.score:.1f} 分，{why.level}（{chances}）")
     for part in why.parts:
-        if part.value is not None or part.points:
-            value = "取值 不公开" if part.value is None else f"取值 {part.value:.2f}"
+        if part.value is not None:
             note = f"  {part.note}" if part.note else ""
-            say(f"    {fitted(part.label, 14)}{part.points:+7.1f}   {value}{note}")
-    unknown = [part.label for part in why.parts if part.value is None and not part.points]
+            say(f"    {fitted(part.label, 14)}{part.points:+7.1f}   取值 {part.value:.2f}{note}")
+    unknown = [part.label for part in why.parts if part.value is None]
     if unknown:
         say(f"  没有依据、不加不减：{'、'.join(unknown)}")
     for caution in why.cautions:
@@ -96,27 +94,6 @@ def _named(answers: Sequence["ElementAnswer"]) -> str:
     return "；".join(f"{kind} {'、'.join(texts)}" for kind, texts in by_kind.items())
 
 
-def breakdown(match: "Match", why: "Explanation") -> dict[str, Any]:
-    """The same for programs: plain values for JSON."""
-    from matcher.ranker import LEVELS
-
-    return {
-        "rank": match.rank, "kind": match.key[0], "id": match.key[1], "title": why.found.title, "score": match.score,
-        "level": match.level, "level_label": LEVELS[match.level], "probabilities": list(match.probabilities), "reason": why.reason,
-        "parts": [{"name": p.name, "label": p.label, "points": p.points, "value": p.value, "note": p.note} for p in why.parts],
-        "phrases": list(why.phrases), "cautions": list(why.cautions), "missing": why.missing,
-        "indicators": [{"demand": a.demand.text, "offer": a.offer.text if a.offer else None, "verdict": a.verdict} for a in why.answers],
-        "elements": [{"kind": e.element.kind, "text": e.element.text, "status": e.status, "said": e.said} for e in why.elements],
-        "paths": [path.text for path in why.paths],
-        "lifts": [{"change": x.change, "points": x.points, "level_label": x.level, "raises": x.raises} for x in why.lifts],
-        "advice": [
-            {"instrument": a.instrument, "measure": a.measure, "number": a.number, "quote": a.quote, "suggestion": a.suggestion,
-             "because": list(a.because), "own": list(a.own), "unknown": list(a.unknown), "verify": list(a.verify)}
-            for a in why.advice
-        ],
-    }  # fmt: skip
-
-
 def compare(
     context: typer.Context,
     scene: Annotated[str, typer.Argument(metavar="场景", help="场景编号。")],
@@ -134,11 +111,11 @@ def compare(
     if first.strip() == second.strip():
         _refuse("两项成果是同一项。", "请写两个不同的成果编号。", code=2)
     settings: Settings = context.obj
-    with settings.open_engine() as engine:
-        subject = _stored(engine, "scene", scene, who)
-        offers = [_stored(engine, "achievement", id, who) for id in (first, second)]
+    with settings.open_engine(audience=who) as engine:
+        subject = _stored(engine, "scene", scene)
+        offers = [_stored(engine, "achievement", id) for id in (first, second)]
         scored = engine.ranking.score(subject, "achievement", [o.id for o in offers], today=date.today())
-        whys = engine.explain(subject, [scored[offer.id] for offer in offers], audience=who)
+        whys = engine.explain(subject, [scored[offer.id] for offer in offers])
     show_comparison(comparison(*whys))
 
 
@@ -177,15 +154,14 @@ def _show_rows(title: str, rows: Sequence["Row"]) -> None:
         say(f"    乙：{row.below}")
 
 
-def _stored(engine: "Engine", kind: str, id: str, audience: "Visibility") -> "Node":
-    from graph.intake.exporting import may_see
+def _stored(engine: "Engine", kind: str, id: str) -> "Node":
     from graph.kinds import KINDS
 
     name = id.strip()
     node = engine.store.get(kind, name) or engine.store.get(kind, name.upper())
-    if node is None or not may_see(audience, node.visibility):
+    if node is None:
         label = KINDS[kind].label
-        beyond = "" if audience == "staff" else "，或它不在这次的可见范围（--audience）之内"
+        beyond = "" if engine.audience == "staff" else "，或它不在这次的可见范围（--audience）之内"
         _refuse(
             f"库中没有编号为“{name}”的{label}{beyond}。",
             "请写 jiebang compare 场景编号 成果编号 成果编号。",

@@ -26,29 +26,9 @@ from graph.kinds import KINDS, Node
 from graph.problems import Refused
 from graph.relations import RELATIONS, Edge
 from graph.values import VISIBILITY_LABELS, Visibility, is_blank, split_list
-
-_RANK: dict[Visibility, int] = {"public": 0, "partner": 1, "staff": 2}
+from graph.visibility import visible_attributes
 
 Sheet = tuple[str, list[str], list[list[str]]]
-
-
-def may_see(audience: Visibility, visibility: Visibility) -> bool:
-    """Whether an audience may see what carries a visibility: staff see all, partners all but staff's."""
-    return _RANK[visibility] <= _RANK[audience]
-
-
-def visible_attributes(node: Node, audience: Visibility) -> frozenset[str]:
-    """The attributes of a node that an audience may see; none if the record itself is not for it.
-
-    A field's own visibility (``field_visibility``) goes before that of its column.
-    """
-    if not may_see(audience, node.visibility):
-        return frozenset()
-    return frozenset(
-        name
-        for name, target in targets(node.kind).items()
-        if may_see(audience, node.field_visibility.get(name, target.visibility))
-    )
 
 
 def cell_text(node: Node, attribute: str) -> str:

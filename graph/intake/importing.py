@@ -1,6 +1,7 @@
 """Plans the import of files against the store, and commits the plan as one transaction."""
 
 from collections.abc import Container, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from graph.intake.consistency import warn_of_choices, with_ends, without_repeats
 from graph.intake.duplicates import Incoming, duplicate_warnings
 from graph.intake.feedback_rows import one_per_key, read_feedback, with_stored_feedback, with_stored_ids
 from graph.intake.mapping import HeaderMapping
+from graph.intake.partner_rows import as_own, own_id, refuse_all_but_nodes
 from graph.intake.readers import read_tables
 from graph.intake.rows import Record, read_row, row_id
 from graph.intake.tables import Table
@@ -18,6 +20,7 @@ from graph.intake.work import Found, Work, distinct, map_tables, rows_of
 from graph.kinds import KINDS, Node
 from graph.problems import Problem
 from graph.relations import Edge
+from graph.store.audience import AudienceStore
 from graph.store.changes import Applied, PutEdge, PutFeedback, PutNode
 from graph.store.snapshot import Snapshot
 from graph.store.store import Store
@@ -95,6 +98,7 @@ def plan_import(
     kind: str | None = None,
     overrides: Mapping[str, str] | None = None,
     actor: str = "",
+    partner: AudienceStore | None = None,
 ) -> ImportPlan:
     """The plan of importing files (or tables already read) as one transaction; the store is only read.
 
@@ -102,8 +106,8 @@ def plan_import(
     header of the file to a column (label, alias or attribute). Relations, judgements and outcomes are planned
     after all nodes, so they may point to nodes of the same import. A judgement or outcome without a name is
     ``actor``'s, one without a date is of ``at``. A column that the file does not have leaves an existing
-    record's values as they are; a blank cell under a present header clears the value. Raises ``Refused``
-    for a file that cannot be read.
+    record's values as they are; a blank cell under a present header clears the value. ``partner`` is the view of
+    the partner who sends the files, see ``partner_rows``. Raises ``Refused`` for a file that cannot be read.
     """
     overrides = overrides or {}
     several = [sources] if isinstance(sources, (str, Path, Table)) else list(sources)
@@ -113,13 +117,17 @@ def plan_import(
     works = [Work(table) for table in distinct(tables)]
     general = map_tables(works, kind, overrides)
     with store.snapshot() as now:
-        nodes = without_repeats([f for w in _of(works, KINDS) for f in _read_nodes(w, now)])
+        own = f"{partner.own}:" if partner else ""
+        if partner is not None:
+            refuse_all_but_nodes(works)
+        nodes = without_repeats([f for w in _of(works, KINDS) for f in _read_nodes(w, now, own)])
         edges = [f for w in _of(works, (RELATION,)) for f in _read_edges(w)]
         edges = _with_stored(without_repeats(with_ends(edges, nodes, now)), now)
         said = [f for w in _of(works, FEEDBACK_LABELS) for f in read_feedback(w, actor=actor, at=at)]
         said = with_stored_ids(said, nodes, now)
         said = with_ends(with_stored_feedback(one_per_key(said), now), nodes, now)
-        _warn_of_duplicates(nodes, now)
+        with partner.snapshot() if partner else nullcontext(now) as seen:
+            _warn_of_duplicates(nodes, seen)
         revision = now.revision
     found = nodes + edges + said
     return ImportPlan(
@@ -142,18 +150,22 @@ def _of(works: list[Work], kinds: Container[str]) -> list[Work]:
     return [work for work in works if work.mapping and work.mapping.kind in kinds]
 
 
-def _read_nodes(work: Work, now: Snapshot) -> list[Found]:
+def _read_nodes(work: Work, now: Snapshot, own: str) -> list[Found]:
     mapping = work.mapping
     if mapping is None:
         return []
-    ids = [(row, row_id(row, mapping)) for row in rows_of(work, mapping)]
+    ids = [(row, own_id(row_id(row, mapping), own)) for row in rows_of(work, mapping)]
     stored = now.get_many(mapping.kind, [id for _, id in ids if id])
     found = []
     for row, id in ids:
         reading = read_row(row, work.table, mapping, stored.get(id))
         work.add(reading.problems)
-        if reading.record is not None:
-            found.append(Found(work, row.number, reading.record, stored.get(id)))
+        if reading.record is None:
+            continue
+        record, problems = as_own(reading.record, own, work.table.sheet, row.number)
+        work.add(problems)
+        if record is not None:
+            found.append(Found(work, row.number, record, stored.get(id)))
     warn_of_choices(work, found)
     if found and "id" not in mapping.attributes:
         example = getattr(found[0].record, "id", "")

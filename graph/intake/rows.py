@@ -217,11 +217,11 @@ def _validate(
         target = targets(mapping.kind).get(name)
         column = headers.get(name, target.label if target else None)
         if column is None or column not in already:
-            problems.append(_problem(*_told(detail, target), table, row, column))
+            problems.append(_problem(*explained_error(detail, target), table, row, column))
     return None, problems
 
 
-def _told(detail: ErrorDetails, target: Target | None) -> tuple[str, str, str]:
+def explained_error(detail: ErrorDetails, target: Target | None) -> tuple[str, str, str]:
     """(code, message, remedy) of a pydantic error; ours are carried in its context."""
     bad = detail.get("ctx", {}).get("error")
     if isinstance(bad, BadValue):

@@ -14,9 +14,11 @@ from graph.kinds import Achievement, Broker, Case, Enterprise, Institution, Node
 from graph.network import Network
 from graph.problems import Refused
 from graph.relations import Edge
+from graph.store.audience import AudienceStore
 from graph.store.changes import Change, PutEdge, PutNode, RemoveEdge, RemoveNode
 from graph.store.store import Store, open_store
 from graph.store.tables import EDGES, HISTORY, NODES
+from graph.values import VISIBILITY_LABELS
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -65,13 +67,13 @@ def test_build_carries_nodes_fields_and_stored_edges(store: Store) -> None:
     scene, broker, field = ("scene", "CJ-1"), ("broker", "JJ-1"), ("field", "低空经济")
     assert _content(network) == (
         {
-            scene: {"title": "投送", "field": ("低空经济",), "district": "香洲区", "visibility": "partner"},
-            broker: {"title": "某某", "field": (), "district": None, "visibility": "public"},
-            field: {"title": "低空经济", "field": (), "district": None, "visibility": "public"},
+            scene: {"title": "投送", "field": ("低空经济",), "district": "香洲区"},
+            broker: {"title": "某某", "field": (), "district": None},
+            field: {"title": "低空经济", "field": (), "district": None},
         },
         {
-            (broker, scene, "serves"): {"note": "签约", "derived": False, "visibility": "public"},
-            (scene, field, "in_field"): {"note": "", "derived": True, "visibility": "public"},
+            (broker, scene, "serves"): {"note": "签约", "derived": False},
+            (scene, field, "in_field"): {"note": "", "derived": True},
         },
     )
     assert (network.revision, network.store_id) == (2, store.store_id)
@@ -140,8 +142,8 @@ def test_a_stored_edge_stands_before_the_implied_one_and_leaves_it_behind(store:
         network.catch_up(store)
         told.append(network.graph.edges[("enterprise", "QY-1"), ("scene", "CJ-1"), "posts"])
     assert told == [
-        {"note": "牵头", "derived": False, "visibility": "public"},
-        {"note": "", "derived": True, "visibility": "public"},
+        {"note": "牵头", "derived": False},
+        {"note": "", "derived": True},
     ]
 
 
@@ -158,7 +160,7 @@ def test_a_stored_edge_stays_when_the_record_no_longer_implies_it(store: Store) 
         assert [about["derived"] for *_, about in network.graph.edges(data=True)] == [False]
 
 
-def test_an_implied_edge_is_seen_by_those_who_may_see_the_columns(store: Store) -> None:
+def test_columns_imply_edges_for_those_who_may_see_them(store: Store) -> None:
     scene = Scene(
         id="CJ-1",
         title="投送",
@@ -167,12 +169,15 @@ def test_an_implied_edge_is_seen_by_those_who_may_see_the_columns(store: Store) 
         field_visibility="建设单位=内部；名称=合作方",
     )
     _put(store, Enterprise(id="QY-1", title="某集团"), scene)
-    nodes, edges = _content(Network.build(store))
-    assert {k: about["visibility"] for (_, _, k), about in edges.items()} == {
-        "posts": "staff",
-        "in_field": "public",
+    told = {}
+    for audience in VISIBILITY_LABELS:
+        nodes, edges = _content(Network.build(AudienceStore(store, audience)))
+        told[audience] = (nodes["scene", "CJ-1"]["title"], {relation for _, _, relation in edges})
+    assert told == {
+        "public": ("", {"in_field"}),
+        "partner": ("投送", {"in_field"}),
+        "staff": ("投送", {"in_field", "posts"}),
     }
-    assert nodes["scene", "CJ-1"]["visibility"] == "partner"
 
 
 def test_catch_up_tells_how_much_it_looked_at(store: Store) -> None:

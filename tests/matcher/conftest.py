@@ -1,8 +1,11 @@
 """Homes, stores and corpora with a tiny encoder, and the sample world with the real one."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -12,17 +15,20 @@ from embeddings.encoder import open_encoder
 from embeddings.segmentation import Segmenter
 from embeddings.vector_cache import VectorCache
 from graph.intake.importing import plan_import
+from graph.kinds import Node
 from graph.network import Network
+from graph.relations import Edge
 from graph.resources import resource
 from graph.store.store import Store, open_store
 from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES
+from graph.values import Visibility
 from matcher.corpus import Corpus
 from matcher.engine import Engine
 from matcher.home import Home
 from matcher.ranker import Ranker, load_ranker
 from matcher.ranking import Ranking
 from matcher.texts import word_list
-from tests.factories import BigramEncoder
+from tests.factories import BigramEncoder, put
 
 # The first example of a test pays for imports; time is not what these tests are about.
 settings.register_profile("without deadline", deadline=None)
@@ -104,6 +110,23 @@ def engine(home: Home) -> Iterator[Engine]:
     """An engine with the tiny encoder over an empty home."""
     with Engine(home, home.open_store(create=False), BigramEncoder()) as opened:
         yield opened
+
+
+@pytest.fixture
+def engine_over(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+    """Gives the engine of an audience, staff's unless said otherwise, over a home of its own with these records."""
+    with ExitStack() as opened:
+        numbers = count()
+
+        def run(*records: Node | Edge, audience: Visibility = "staff", **options: Any) -> Engine:
+            home = Home(path=tmp_path / f"home-{next(numbers)}")
+            store = home.open_store(create=True)
+            put(store, *records)
+            engine = Engine(home, store, BigramEncoder(), audience=audience, **options)
+            opened.enter_context(engine).refresh()
+            return engine
+
+        yield run
 
 
 @pytest.fixture(scope="session")

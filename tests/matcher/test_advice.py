@@ -13,8 +13,11 @@ from graph.problems import Refused
 from graph.relations import Edge
 from graph.resources import resource
 from graph.store.store import Store
+from graph.values import Visibility
 from matcher.advice import POLICY, Advice, Condition, PairFields, Policy, advise, holds, label, load_policy
+from matcher.engine import Engine
 from tests.factories import (
+    TODAY,
     make_achievement,
     make_edge,
     make_enterprise,
@@ -39,7 +42,6 @@ def fields(store: Store) -> Fields:
         *others: Node | Edge,
         level: int = 3,
         owned: bool = True,
-        **options: Any,
     ) -> PairFields:
         demand, offer = make_scene(**(scene or {})), make_achievement(**(achievement or {}))
         edges = (make_edge(FIRM, "posts", demand), make_edge(SCHOOL, "owns", offer)) if owned else ()
@@ -47,7 +49,7 @@ def fields(store: Store) -> Fields:
         assert isinstance(demand, Scene)
         assert isinstance(offer, Achievement)
         known = {("enterprise", FIRM.id): FIRM}
-        return PairFields(demand, offer, level, Network.build(store), enterprise=known.get, **options)
+        return PairFields(demand, offer, level, Network.build(store), enterprise=known.get)
 
     return run
 
@@ -187,20 +189,40 @@ def test_only_fields_that_the_measure_names_and_the_kind_at_hand_are_told(fields
     assert found["先用后转"].because[0] == "完成单位类别为医疗机构"
 
 
-def test_owners_that_an_audience_may_not_see_are_unknown(fields: Fields) -> None:
-    scene = {"owner": FIRM.title, "field_visibility": "建设单位=内部"}
-    staff = fields(scene, {}, owned=False)
-    assert staff["scene.owner_kind"] == "企业"
-    assert fields(scene, {}, owned=False, audience="public")["scene.owner_kind"] == ""
-
-
-@pytest.mark.parametrize(("audience", "told"), [("public", False), ("partner", True), ("staff", True)])
-def test_a_column_that_an_audience_never_sees_is_not_spoken_of(
-    fields: Fields, audience: str, told: bool
+@pytest.mark.parametrize(
+    ("audience", "price", "owner", "scale"),
+    [
+        ("public", None, "", ""),
+        ("partner", (260.0, 260.0), "", ""),
+        ("staff", (260.0, 260.0), "企业", "小型"),
+    ],
+)
+def test_fields_of_others_are_those_they_may_see(
+    engine_over: Callable[..., Engine], audience: Visibility, price: object, owner: str, scale: str
 ) -> None:
-    pair = fields({}, {"ip_status": "已授权", "cooperation": "许可"}, audience=audience)
-    assert (pair.may_be_named("achievement.price"), pair.may_be_named("scene.owner_kind")) == (told, True)
-    assert any("意向价格" in advice.sentence for advice in _every(pair).values()) is told
+    scene = make_scene(owner=FIRM.title, field_visibility="建设单位=内部")
+    engine = engine_over(scene, make_achievement(price="260"), FIRM, audience=audience)
+    demand, offer = engine.store.get("scene", "CJ-1"), engine.store.get("achievement", "CG-1")
+    assert isinstance(demand, Scene)
+    assert isinstance(offer, Achievement)
+    firms = {("enterprise", FIRM.id): FIRM}
+    pair = PairFields(demand, offer, 3, engine.network, enterprise=firms.get)
+    names = ("achievement.price", "scene.owner_kind", "scene.owner_scale")
+    assert tuple(pair[name] for name in names) == (price, owner, scale)
+
+
+@pytest.mark.parametrize(("audience", "told"), [("partner", False), ("staff", True)])
+def test_advice_to_others_rests_on_the_records_of_owners_as_they_see_them(
+    engine_over: Callable[..., Engine], audience: Visibility, told: bool
+) -> None:
+    firm = make_enterprise(scale="小型", field_visibility="企业规模=内部")
+    same = {"title": "跨海货运无人机", "summary": "向海岛运送货物，抗风，载荷大。"}
+    scene, offer = make_scene(**same), make_achievement(**same, ip_status="已授权")
+    edges = (make_edge(firm, "posts", scene), make_edge(SCHOOL, "owns", offer))
+    engine = engine_over(scene, offer, firm, SCHOOL, *edges, audience=audience)
+    (why,) = engine.explain(scene, engine.match(scene, top=1, today=TODAY))
+    (advice,) = [one for one in why.advice if one.instrument == "先用后转"]
+    assert ("建设单位规模为小型" in advice.because, advice.unknown == ("建设单位规模",)) == (told, not told)
 
 
 def test_what_is_not_known_holds_neither_way(fields: Fields) -> None:

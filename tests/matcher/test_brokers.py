@@ -11,11 +11,14 @@ from graph.feedback import Outcome
 from graph.identifiers.fields import field_relatedness
 from graph.kinds import Achievement, Broker, Node, Scene
 from graph.relations import Edge
+from graph.store.changes import PutFeedback
 from graph.store.store import Store
 from matcher.brokers import BrokerMatch, rank_brokers
+from matcher.engine import Engine
 from matcher.ranking import Ranking
 from tests.factories import (
     NOON,
+    apply,
     make_achievement,
     make_broker,
     make_case,
@@ -252,18 +255,42 @@ def test_reasons_are_those_of_the_parts(rank: Rank) -> None:
     )  # fmt: skip
 
 
-def test_an_audience_is_told_of_nothing_it_may_not_see_but_sees_the_same_order(rank: Rank) -> None:
-    hidden = make_enterprise(title="凌汐公司", visibility="内部")
+def _ranked_by(engine: Engine) -> list[BrokerMatch]:
+    brokers = [node for node in engine.store.nodes("broker") if isinstance(node, Broker)]
+    outcomes = engine.store.outcomes()
+    return rank_brokers(SCENE, ACHIEVEMENT, brokers, engine.corpus, engine.network, top=9, outcomes=outcomes)
+
+
+def test_others_get_the_brokers_they_would_if_the_hidden_had_never_been(
+    engine_over: Callable[..., Engine],
+) -> None:
+    """A hidden case, employer and outcome, a broker who is for staff, and columns that are."""
+    firm = make_enterprise("QY-2", title="凌汐集团", visibility="内部")
     case = make_case(scene_id="CJ-1", achievement_id="", title="密谈", visibility="内部")
-    serving, employed = make_broker("JJ-1"), make_broker("JJ-2", organisation="乙大学")
-    edges = (make_edge(serving, "serves", hidden), make_edge(serving, "brokered", case))
-    staff, public = (
-        rank([serving, employed], hidden, case, *edges, audience=who) for who in ("staff", "public")
+    hiding = {"field_visibility": "所在机构=内部；累计成交=合作方"}
+    serving, other = make_broker("JJ-1", organisation="渡成公司"), make_broker("JJ-2", level="中级技术经纪人")
+    employed = make_broker("JJ-2", level="中级技术经纪人", organisation="乙大学", deals="20", **hiding)
+    records = (SCENE, ACHIEVEMENT, FIRM, COLLEGE, serving, make_edge(serving, "serves", SCENE))
+    hidden = (
+        firm, case, employed, make_broker("JJ-3", visibility="内部"), make_edge(firm, "controls", FIRM),
+        make_edge(firm, "employs", serving), make_edge(serving, "brokered", case),
+    )  # fmt: skip
+    staff, public, bare = (
+        engine_over(*records, *hidden),
+        engine_over(*records, *hidden, audience="public"),
+        engine_over(*records, other),
     )
-    assert [(m.broker.id, m.score) for m in public] == [(m.broker.id, m.score) for m in staff]
-    assert (staff[0].notes, staff[0].reasons) == (
-        ("已服务场景一方的单位，须说明利益关系",),
-        ("撮合过“密谈”",),
-    )
-    assert (public[0].notes, public[0].reasons) == ((), ())
-    assert public[1].notes == ("受雇于成果方单位，不宜居中，请另选或回避",)
+    for engine in (staff, public):
+        apply(engine.whole, PutFeedback(record=_outcome("CJ-1", "CG-1", "landed", "JJ-1")))
+    assert _ranked_by(public) == _ranked_by(bare)
+    told = {match.broker.id: match for match in _ranked_by(staff)}
+    assert told["JJ-1"].reasons == ("撮合过“密谈”", "经手签约或落地 1 项")
+    assert told["JJ-1"].notes == ("所在单位与场景方单位同属一个集团，须说明利益关系",)
+    assert told["JJ-2"].notes == ("受雇于成果方单位（所在机构：乙大学），不宜居中，请另选或回避",)
+    assert (told["JJ-2"].parts["成交记录"], "JJ-3" in told) == (8.0, True)
+
+
+def test_who_may_see_where_a_broker_works_is_told_of_the_conflict(engine_over: Callable[..., Engine]) -> None:
+    employed = make_broker(organisation="乙大学")
+    (found,) = _ranked_by(engine_over(SCENE, ACHIEVEMENT, employed, audience="public"))
+    assert found.notes == ("受雇于成果方单位（所在机构：乙大学），不宜居中，请另选或回避",)

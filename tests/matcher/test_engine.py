@@ -1,33 +1,46 @@
 """One home opened: caught up before every answer, its index published and read back, and free texts as scenes."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embeddings.generation import current
 from embeddings.refusal import IndexRefused
 from embeddings.vector_cache import VectorCache
+from graph.kinds import Node
 from graph.problems import Refused
-from graph.store.changes import RemoveNode
-from graph.values import clean_cell
+from graph.relations import Edge
+from graph.store.audience import AudienceStore
+from graph.store.changes import Change, PutEdge, RemoveNode
+from graph.store.store import Store
+from graph.values import Visibility, clean_cell
 from matcher import engine as engine_module
 from matcher.engine import Engine, written_scene
+from matcher.experience import learn_experience
 from matcher.home import Home
 from matcher.models import shipped_ranker
+from matcher.ranker import load_ranker
+from matcher.ranking import COUNTERPARTS
 from tests.factories import (
     TODAY,
     BigramEncoder,
     apply,
+    changes,
+    keys,
     make_achievement,
     make_case,
     make_edge,
+    make_enterprise,
     make_institution,
     make_scene,
+    nodes,
     put,
     shown,
 )
@@ -44,6 +57,35 @@ def open_home(monkeypatch: pytest.MonkeyPatch) -> OpenHome:
         return Engine.open(home, **options)
 
     return run
+
+
+MakeEngine = Callable[..., Engine]
+audiences: st.SearchStrategy[Visibility] = st.sampled_from(["public", "partner"])
+few = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def make_engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> MakeEngine:
+    """An engine for an audience over a store; nothing is published, and vectors are shared."""
+    monkeypatch.setattr("matcher.corpus.Corpus.is_stale", lambda corpus, looked_at: False)
+
+    def make(store: Store, audience: Visibility) -> Engine:
+        engine = Engine(home, store, BigramEncoder(), audience=audience)
+        engine.refresh()
+        return engine
+
+    return make
+
+
+def _answers(engine: Engine) -> list[Any]:
+    """Everything that an engine says: of every record what it matches, and why."""
+    told: list[Any] = []
+    for kind, other in COUNTERPARTS.items():
+        for node in list(engine.store.nodes(kind)):
+            for wanted in (other, "enterprise", "case"):
+                matches = engine.match(node, top=20, today=TODAY, kind=wanted)
+                told += [shown(matches), repr(engine.explain(node, matches))]
+    return [*told, engine.corpus.centre("gist").tobytes(), dict(engine.network.graph.nodes(data=True))]
 
 
 def _ids(engine: Engine) -> list[str]:
@@ -299,3 +341,137 @@ def test_a_score_once_told_can_be_made_again_from_revision_and_ranker(engine: En
         again = [match.score for match in then.score_pairs(pairs, today=TODAY) if match]
     assert again == before
     assert current(engine.home.index) == published
+
+
+_ENDS = st.tuples(keys("enterprise", most=2), keys("scene", "achievement", most=4))
+
+
+@settings(few, max_examples=6)
+@given(
+    audience=audiences,
+    before=st.lists(changes(), max_size=12),
+    batches=st.lists(st.lists(changes(), min_size=1, max_size=4), max_size=4),
+)
+def test_engine_that_follows_an_audience_answers_as_one_opened_now(
+    emptied: Callable[[], Store],
+    make_engine: MakeEngine,
+    audience: Visibility,
+    before: list[Change],
+    batches: list[list[Change]],
+) -> None:
+    store = emptied()
+    apply(store, *before)
+    followed = make_engine(store, audience)
+    for batch in batches:
+        apply(store, *batch)
+        followed.refresh()
+    assert _answers(followed) == _answers(make_engine(store, audience))
+
+
+@few
+@given(
+    audience=audiences,
+    world=st.lists(nodes(), min_size=4, max_size=16),
+    ends=st.lists(_ENDS, max_size=4),
+    contact=st.sampled_from(["", "陈工"]),
+)
+def test_audience_s_engine_answers_as_if_the_hidden_had_never_been(
+    emptied: Callable[[], Store],
+    make_engine: MakeEngine,
+    audience: Visibility,
+    world: Sequence[Node],
+    ends: list[tuple[tuple[str, str], tuple[str, str]]],
+    contact: str,
+) -> None:
+    store, there = emptied(), {(node.kind, node.id): node for node in world}
+    joined = [
+        make_edge(there[one], "posts" if other[0] == "scene" else "owns", there[other])
+        for one, other in ends
+        if one in there and other in there
+    ]
+    put(store, *(node.model_copy(update={"contact": contact}) for node in there.values()), *joined)
+    view = AudienceStore(store, audience)
+    left: list[Node | Edge] = [*view.nodes(), *view.edges()]
+    with_hidden = _answers(make_engine(store, audience))
+    put(emptied(), *left)
+    assert _answers(make_engine(store, audience)) == with_hidden
+
+
+def test_partner_s_engine_knows_nothing_of_hidden_records_and_staff_s_all(
+    store: Store, make_engine: MakeEngine
+) -> None:
+    firm = make_enterprise(visibility="staff")
+    hidden = make_achievement("CG-2", visibility="staff")
+    put(store, make_scene(), make_achievement("CG-1"), hidden, firm)
+    apply(store, PutEdge(edge=make_edge(firm, "owns", make_achievement("CG-1"))))
+    found = {audience: _ids(make_engine(store, audience)) for audience in ("partner", "staff")}
+    assert {audience: sorted(ids) for audience, ids in found.items()} == {
+        "partner": ["CG-1"],
+        "staff": ["CG-1", "CG-2"],
+    }
+    engine = make_engine(store, "partner")
+    assert engine.score_pairs([("CJ-1", "CG-2"), ("CJ-1", "没有")], today=TODAY) == [None, None]
+    assert ("enterprise", firm.id) not in engine.network.graph
+
+
+def test_judged_pairs_of_the_city_are_in_the_ranker_of_its_staff_only(
+    home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(3, 48)).astype(np.float32)
+    experience = learn_experience(
+        encoder="bigrams/1", centre=np.zeros(48), scenes=rows, offers=rows, pairs=np.array([[0, 0], [1, 2]], dtype=np.int32),
+        residuals=np.array([1.0, -0.5]), certainty=np.ones(2), levels=np.array([4.0, 1.0]), names=[("CJ-1", "CG-1"), ("CJ-2", "CG-3")],
+    )  # fmt: skip
+    plain = load_ranker(shipped_ranker())
+    learned = replace(plain, experience=experience)
+    monkeypatch.setattr(engine_module, "load_ranker", lambda path: learned)
+    engines = [
+        Engine(home, store, BigramEncoder(), ranker=home.models, audience=audience)
+        for audience in ("staff", "partner", "public")
+    ]
+    assert [engine.ranker.experience for engine in engines] == [experience, None, None]
+    # What comes with the program names nobody's records, and stays.
+    unnamed = replace(experience, names=())
+    monkeypatch.setattr(engine_module, "load_ranker", lambda path: replace(plain, experience=unnamed))
+    assert (
+        Engine(home, store, BigramEncoder(), ranker=home.models, audience="partner").ranker.experience
+        == unnamed
+    )
+
+
+def test_an_audience_s_index_lies_beside_that_of_staff_and_is_read_back(
+    home: Home, open_home: OpenHome
+) -> None:
+    with home.open_store(create=False) as store:
+        put(store, make_scene(), make_achievement("CG-1"), make_achievement("CG-2", visibility="staff"))
+    with open_home(home, audience="partner") as engine:
+        first = shown(engine.match(make_scene(), top=9, today=TODAY))
+    assert (current(home.index), current(home.index_for("partner")) is None) == (None, False)
+    home.vectors.unlink()
+    encoder = BigramEncoder()
+    with open_home(home, encoder, audience="partner") as engine:
+        assert shown(engine.match(make_scene(), top=9, today=TODAY)) == first
+    assert encoder.encoded == 0
+    # What was in sight when the index was published is gone from it when it is hidden since.
+    with home.open_store(create=False) as store:
+        put(store, make_achievement("CG-1", visibility="staff"))
+    with open_home(home, audience="partner") as engine:
+        assert _ids(engine) == []
+
+
+def test_engine_that_takes_over_another_answers_alike_without_encoding_again(
+    home: Home, store: Store
+) -> None:
+    put(store, make_scene(), *(make_achievement(f"CG-{n}", title=f"无人机{n}号") for n in range(4)))
+    before = Engine(home, store, BigramEncoder(), audience="partner")
+    before.refresh()
+    told = shown(before.match(make_scene(), top=9, today=TODAY))
+    home.vectors.unlink()
+    encoder = BigramEncoder()
+    after = Engine(home, store, encoder, audience="partner")
+    after.take_over(before)
+    assert shown(after.match(make_scene(), top=9, today=TODAY)) == told
+    assert encoder.encoded == 0
+    put(store, make_achievement("CG-9"))
+    assert "CG-9" in _ids(after)

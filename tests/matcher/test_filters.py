@@ -12,7 +12,6 @@ from graph.identifiers.maturity import trl
 from graph.kinds import Achievement, Node, Scene
 from graph.store.store import Store
 from matcher.corpus import Corpus, keys_at
-from matcher.facts import VISIBILITIES
 from matcher.filters import Filters, allowed_slots
 from matcher.ranking import COUNTERPARTS, Ranking
 from tests.factories import TODAY, make_achievement, make_scene, nodes, put
@@ -26,14 +25,11 @@ FILTERS = st.builds(
     min_trl=st.sampled_from([0, 0, 1, 5, 9]),
     ip_statuses=st.lists(st.sampled_from(["已授权", "未申请", "软件著作权"]), max_size=2),
     open_on=st.sampled_from([None, None, date(2026, 1, 31), date(2026, 2, 1), date(2027, 1, 1)]),
-    audience=st.sampled_from(VISIBILITIES),
 )
 
 
 def _passes(node: Node, filters: Filters) -> bool:
     """What the filters mean, read from the node itself."""
-    if VISIBILITIES.index(node.visibility) > VISIBILITIES.index(filters.audience):
-        return False
     if filters.fields and not set(node.field) & set(filters.fields):
         return False
     if filters.districts and node.district not in filters.districts:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from itertools import product
 from math import log2
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,8 @@ from graph.kinds import Case, Expert, Node
 from graph.network import Network
 from graph.relations import RELATIONS, Edge
 from graph.store.store import Store
+from graph.values import Visibility
+from matcher.engine import Engine
 from matcher.features import centred_cosine
 from matcher.links import LINKS, link_chains, link_notes, link_values
 from matcher.ranking import Ranking
@@ -190,17 +191,16 @@ def test_values_are_those_of_the_definition_and_the_same_from_either_side(
 def notes(store: Store, make_ranking: MakeRanking) -> Callable[..., dict[str, str]]:
     """Puts records and gives the sentences of CJ-1 and CG-1."""
 
-    def tell(*records: Node | Edge, audience: Any = "staff") -> dict[str, str]:
+    def tell(*records: Node | Edge) -> dict[str, str]:
         put(store, *records)
         ranking = make_ranking(store)
-        return link_notes(
-            ranking.corpus, ranking.network, ("scene", "CJ-1"), ("achievement", "CG-1"), audience=audience
-        )
+        return link_notes(ranking.corpus, ranking.network, *PAIR)
 
     return tell
 
 
 Notes = Callable[..., dict[str, str]]
+PAIR = (("scene", "CJ-1"), ("achievement", "CG-1"))
 SCENE, FIRM, COLLEGE = make_scene(), make_enterprise(title="甲公司"), make_institution(title="乙大学")
 ACHIEVEMENT = make_achievement(owner="乙大学", inventors="航空学院：程某、李某")
 POSTS = make_edge(FIRM, "posts", SCENE)
@@ -282,24 +282,43 @@ def test_what_a_team_did_in_this_very_scene_is_no_record(notes: Notes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "audience", "told"),
+    ("hidden", "audience", "told"),
     [
-        ([], "public", {"partner_path", "broker_link"}),
-        ([make_institution(title="乙大学", visibility="合作方")], "partner", {"partner_path", "broker_link"}),
+        ([], "public", set(LINKS)),
+        ([make_institution(title="乙大学", visibility="合作方")], "partner", set(LINKS)),
         ([make_institution(title="乙大学", visibility="合作方")], "public", {"broker_link"}),
-        ([make_broker(visibility="内部")], "partner", {"partner_path"}),
-        ([], "staff", set(LINKS)),  # people are for staff
+        ([make_broker(visibility="内部")], "partner", {"partner_path", "team_record"}),
+        ([make_case(scene_id="CJ-2", achievement_id="CG-2", visibility="内部")], "partner", {"partner_path", "broker_link"}),
+        ([make_scene("CJ-2", title="另一处", visibility="内部")], "partner", {"partner_path", "broker_link"}),
+        ([make_scene("CJ-2", title="另一处", visibility="内部")], "staff", set(LINKS)),
     ],
-)
-def test_nothing_is_told_that_the_audience_may_not_see(
-    notes: Notes, records: list[Node], audience: str, told: set[str]
+)  # fmt: skip
+def test_others_have_the_links_they_would_if_the_hidden_had_never_been(
+    engine_over: Callable[..., Engine], hidden: list[Node], audience: Visibility, told: set[str]
 ) -> None:
     broker, past = make_broker(), make_achievement("CG-2", owner="乙大学", inventors="李某")
-    everything = (
-        SCENE, ELSEWHERE, ACHIEVEMENT, past, DONE, FIRM, COLLEGE, POSTS, broker, *records,
-        make_edge(FIRM, "partners", COLLEGE), make_edge(broker, "serves", SCENE), make_edge(broker, "serves", ACHIEVEMENT),
+    everything = {
+        (node.kind, node.id): node
+        for node in (SCENE, ELSEWHERE, ACHIEVEMENT, past, DONE, FIRM, COLLEGE, broker, *hidden)
+    }
+    edges = (
+        POSTS, make_edge(FIRM, "partners", COLLEGE), make_edge(broker, "serves", SCENE), make_edge(broker, "serves", ACHIEVEMENT),
     )  # fmt: skip
-    assert set(notes(*everything, audience=audience)) == told
+    engine = engine_over(*everything.values(), *edges, audience=audience)
+    assert link_notes(engine.corpus, engine.network, *PAIR).keys() == told
+    values = engine.ranking.score(SCENE, "achievement", ["CG-1"], today=TODAY)["CG-1"].values
+    assert {name for name in LINKS if not np.isnan(values[name])} == told
+
+
+@pytest.mark.parametrize(
+    ("audience", "who"), [("public", "完成单位“乙大学”"), ("partner", "完成人李某"), ("staff", "完成人李某")]
+)
+def test_people_of_a_team_are_told_to_whoever_may_see_their_column(
+    engine_over: Callable[..., Engine], audience: Visibility, who: str
+) -> None:
+    past = make_achievement("CG-2", title="旧机型", owner="乙大学", inventors="李某")
+    engine = engine_over(SCENE, ELSEWHERE, ACHIEVEMENT, past, DONE, COLLEGE, audience=audience)
+    assert link_notes(engine.corpus, engine.network, *PAIR)["team_record"].startswith(f"{who}的另一成果")
 
 
 def _value(ranking: Ranking, name: str) -> float:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from graph.identifiers.districts import DISTRICTS
 from graph.identifiers.fields import FIELDS
-from graph.intake.exporting import cell_text, visible_attributes, write_edges, write_nodes
+from graph.intake.exporting import cell_text, write_edges, write_nodes
 from graph.intake.importing import ImportPlan, plan_import
 from graph.intake.secrecy import has_secret_star, is_bare_mark, is_marked_secret
 from graph.intake.tables import BadCell, tidy_text
@@ -23,6 +23,7 @@ from graph.relations import Edge
 from graph.store.changes import PutNode
 from graph.store.store import Store, open_store
 from graph.values import Visibility
+from graph.visibility import visible_attributes
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
