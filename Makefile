@@ -4,9 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two at a time, each with what is left of the other's half once its own is done.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check format lint types bench clean
+.PHONY: demo test check fuzz format lint types bench clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "需要 Python 3.11 或更新的版本")'
@@ -28,7 +30,7 @@ demo: $(VENV)/.core
 	@$(BIN)/jiebang --home .demo demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .
@@ -43,11 +45,16 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 check: $(VENV)/.transformers lint types
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-# Writes bench.json: encoding, match, index, import and memory at three sizes.
+# Asks every operation of the API for whatever its description allows, other things every time.
+fuzz: $(VENV)/.test
+	JIEBANG_FUZZ=$${JIEBANG_FUZZ:-200} $(BIN)/python -m pytest tests/api/test_schema.py
+
+# Writes bench.json: encoding, match, index, import and memory at three sizes; and serve.json: a server under load.
 bench: $(VENV)/.core
 	$(BIN)/python -m tests.bench.run --out bench.json
+	$(BIN)/python -m tests.bench.serving > serve.json
 
 clean:
 	rm -rf $(VENV) .demo build dist *.egg-info

@@ -23,6 +23,7 @@ from api.cli import (
     matching,
     models,
     reasons,
+    serving,
     tuning,
     upkeep,
 )
@@ -63,7 +64,20 @@ def options(
     context.obj = upkeep.Settings(path=home.expanduser(), store_url=store, encoder=encoder)
 
 
-for module in (upkeep, intake, matching, reasons, judging, feedback, history, gaps, learning, models, tuning):
+for module in (
+    upkeep,
+    intake,
+    matching,
+    reasons,
+    judging,
+    feedback,
+    history,
+    gaps,
+    learning,
+    models,
+    tuning,
+    serving,
+):
     module.register(app)
 for command in app.registered_commands:
     command.cls = ChineseCommand

@@ -211,7 +211,7 @@ def record_shown(engine: "Engine", pairs: Mapping[tuple[str, str], int]) -> None
 
     now, who = datetime.now(UTC), _recorder()
     try:
-        with engine.store.snapshot() as before:
+        with engine.whole.snapshot() as before:
             scenes = dict.fromkeys(scene for scene, _ in pairs)
             known = {
                 (o.scene, o.achievement)
@@ -229,7 +229,7 @@ def record_shown(engine: "Engine", pairs: Mapping[tuple[str, str], int]) -> None
         ]  # fmt: skip
         if new:
             changes = [PutFeedback(record=record) for record in new]
-            engine.store.apply(changes, actor=who, at=now, reason=SHOWN_REASON)
+            engine.whole.apply(changes, actor=who, at=now, reason=SHOWN_REASON)
     except Refused as refused:
         say_aside(f"提示：没能记下这次展示了哪些（{refused.message.rstrip('。')}），结果不受影响。")
 

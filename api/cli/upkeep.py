@@ -1,4 +1,4 @@
-"""Setting up and keeping in order: init, demo, index, doctor, serve."""
+"""Setting up and keeping in order: init, demo, index, doctor."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,6 +11,7 @@ from api.cli.screen import moment, progress, say, say_error
 
 if TYPE_CHECKING:
     from graph.store.store import Store
+    from graph.values import Visibility
     from matcher.engine import Engine
     from matcher.home import Home
 
@@ -32,15 +33,18 @@ class Settings:
 
         return Home(path=self.path, store_url=self.store_url)
 
-    def open_engine(self, ranker: Path | None = None) -> "Engine":
+    def open_engine(self, ranker: Path | None = None, *, audience: "Visibility" = "staff") -> "Engine":
         """The engine of the home, index caught up, with a progress bar while texts are encoded.
 
-        ``ranker`` is where another ranker than the one in use lies.
+        ``ranker`` is where another ranker than the one in use lies; ``audience`` is whose world it answers from,
+        each of which has an index of its own.
         """
         from matcher.engine import Engine
 
         with progress("整理文本向量") as report:
-            return Engine.open(self.home, encoder=self.encoder, ranker=ranker, progress=report)
+            return Engine.open(
+                self.home, encoder=self.encoder, ranker=ranker, progress=report, audience=audience
+            )
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +53,6 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
     app.command()(index)
     app.command()(doctor)
-    app.command()(serve)
 
 
 def init(
@@ -105,12 +108,20 @@ def index(
     settings: Settings = context.obj
     if action == "rebuild":
         from embeddings.encoder import open_encoder
+        from graph.values import VISIBILITY_LABELS
         from matcher.models import shipped_ranker
 
         with settings.home.open_store(create=False) as store, progress("整理文本向量") as report:
             # Any ranker will do: a learned one that cannot be read must not stand in the way.
-            engine = Engine(settings.home, store, open_encoder(settings.encoder), ranker=shipped_ranker())
+            encoder, ranker = open_encoder(settings.encoder), shipped_ranker()
+            engine = Engine(settings.home, store, encoder, ranker=ranker)
             engine.rebuild_index(report)
+            for audience in VISIBILITY_LABELS:
+                # Others' are made when first asked for; one that was must not be left behind.
+                if audience != "staff" and settings.home.index_for(audience).is_dir():
+                    Engine(settings.home, store, encoder, ranker=ranker, audience=audience).rebuild_index(
+                        report
+                    )
             say(f"索引已重建：{len(engine.corpus.slots)} 条，数据版本 {engine.corpus.revision}。")
         return
     if action != "status":
@@ -171,12 +182,6 @@ def doctor(context: typer.Context) -> None:
         raise typer.Exit(1)
 
 
-def serve() -> None:
-    """启动 HTTP 服务（尚未提供）。"""
-    say_error("HTTP 服务尚未提供。", "目前请使用命令行：jiebang match、jiebang score、jiebang export。")
-    raise typer.Exit(1)
-
-
 def _last_batch(store: "Store") -> str:
     """The last write as one sentence: a batch is in as a whole or not at all, so this is where things stand."""
     revisions = store.revisions(limit=1)
@@ -194,4 +199,6 @@ def _counted(counts: dict[str, int]) -> str:
     if counts.get("edge"):
         said.append(f"关系 {counts['edge']}")
     said += [f"{label} {counts[name]}" for name, label in FEEDBACK_LABELS.items() if counts.get(name)]
+    if counts.get("process"):
+        said.append(f"流程（点单、钥匙等） {counts['process']}")
     return "，".join(said)

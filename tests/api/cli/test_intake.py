@@ -510,6 +510,36 @@ def test_export_of_relations_for_others_leaves_out_hidden_ends(
 
 
 @pytest.mark.parametrize(
+    ("audience", "scene", "price"),
+    [("public", None, None), ("partner", None, "260"), ("staff", "CJ-2", "260")],
+)
+def test_export_for_others_names_no_hidden_record_and_no_column_that_one_record_hides(
+    jiebang: Callable[..., Any],
+    written: Callable[..., Path],
+    world: Path,
+    tmp_path: Path,
+    sheets_of: Callable[[Path], Sheets],
+    audience: str,
+    scene: str | None,
+    price: str | None,
+) -> None:
+    cases = "编号,名称,场景编号,成果编号\nAL-1,首试,CJ-2,CG-1\n"
+    districts = "编号,名称,所在区,字段可见范围\nCG-1,抗七级风垂直起降固定翼无人机,高新区,所在区=内部\n"
+    assert jiebang("import", written(cases, "案例.csv"), "--kind", "案例").code == 0
+    assert jiebang("import", written(districts, "成果.csv"), "--kind", "成果").code == 0
+    out = tmp_path / "给人看.xlsx"
+    assert jiebang("export", out, "--audience", audience).code == 0
+    sheets = sheets_of(out)
+    head, row = sheets["标杆案例"][:2]
+    told = dict(zip(head, row, strict=True))
+    assert (told.get("场景编号"), told["成果编号"]) == (scene, "CG-1")
+    head, row = sheets["科技成果"][:2]
+    told = dict(zip(head, row, strict=True))
+    assert (told["编号"], told.get("意向价格（万元）")) == ("CG-1", price)
+    assert told["所在区"] == ("高新区" if audience == "staff" else None)
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["全部.csv"], 2, "一个 .csv 文件只能放一类记录。"),

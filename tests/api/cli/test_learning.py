@@ -151,7 +151,7 @@ SLOW = """
 import sys, time
 import embeddings.encoder
 from matcher import learning
-from tests.api.cli.conftest import BigramEncoder
+from tests.api.world import BigramEncoder
 embeddings.encoder._ENCODERS["bigrams"] = ("bigrams", lambda _: BigramEncoder())
 
 def learn(*arguments, **options):

@@ -1,12 +1,15 @@
+import csv
 import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graph.feedback import Outcome
 from graph.kinds import Scene
 from graph.store.changes import PutNode
 from graph.store.store import open_store
@@ -14,6 +17,7 @@ from graph.values import Visibility
 from matcher.engine import Engine
 from matcher.filters import Filters
 from matcher.home import Home
+from tests.api.world import WORLD
 
 Command = Callable[..., Any]
 
@@ -23,9 +27,9 @@ def ids_of(out: str) -> list[str]:
     return [line.split()[3] for line in out.splitlines()[2:] if line[:1].isdigit()]
 
 
-def expected(home: Path, of: str, id: str, **options: Any) -> list[str]:
-    """What the engine itself answers."""
-    with Engine.open(Home(path=home), encoder="bigrams") as engine:
+def expected(home: Path, of: str, id: str, *, audience: Visibility = "staff", **options: Any) -> list[str]:
+    """What the engine of an audience itself answers."""
+    with Engine.open(Home(path=home), encoder="bigrams", audience=audience) as engine:
         node = engine.store.get(of, id)
         assert node is not None
         return [m.key[1] for m in engine.match(node, top=20, today=date.today(), **options)]
@@ -105,8 +109,6 @@ def test_why_says_what_sets_neighbours_apart(jiebang: Command, indexed: Path) ->
         ("CJ-1", ["--district", "高新区"], Filters(districts=["高新区"])),
         ("CJ-1", ["--min-trl", "7"], Filters(min_trl=7)),
         ("CJ-1", ["--ip", "已授权", "--ip", "未申请"], Filters(ip_statuses=["已授权", "未申请"])),
-        ("CJ-1", ["--audience", "public"], Filters(audience="public")),
-        ("CJ-1", ["--audience", "合作方"], Filters(audience="partner")),
         ("CG-1", ["--open"], Filters(open_on=date.today())),
     ],
 )
@@ -119,6 +121,100 @@ def test_filters_leave_what_the_engine_leaves(
     found = expected(indexed, kind, subject, filters=filters)
     assert 0 < len(found) < len(everything)
     assert ids_of(outcome.out) == found
+
+
+@pytest.mark.parametrize(
+    ("word", "audience", "found"),
+    [("public", "public", {"CG-1", "CG-2"}), ("合作方", "partner", {"CG-1", "CG-2", "CG-3"})],
+)
+def test_others_find_what_their_own_engine_finds(
+    jiebang: Command, indexed: Path, word: str, audience: Visibility, found: set[str]
+) -> None:
+    ids = ids_of(jiebang("match", "CJ-1", "--audience", word).out)
+    assert (ids, set(ids)) == (expected(indexed, "scene", "CJ-1", audience=audience), found)
+
+
+@pytest.fixture
+def public_home(jiebang: Command, tmp_path: Path) -> Path:
+    """A home with nothing but what the public may see of the world."""
+    kept = {
+        "场景.csv": (("CJ-1", "CJ-3"), ("联系人", "联系方式")),
+        "成果.csv": (("CG-1", "CG-2"), ("完成人", "意向价格（万元）")),
+        "企业.csv": (("QY-1", "QY-2"), ()),
+        "经纪人.csv": (("JJ-1",), ()),
+        "关系.csv": (("QY-1", "QY-2", "JJ-1"), ("说明",)),
+    }
+    home, files = tmp_path / "公开的", []
+    for name, (ids, hidden) in kept.items():
+        rows = [row for row in csv.DictReader(StringIO(WORLD[name])) if not {*ids}.isdisjoint(row.values())]
+        files.append(tmp_path / name)
+        with files[-1].open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(
+                file, [head for head in rows[0] if head not in hidden], extrasaction="ignore"
+            )
+            writer.writeheader()
+            writer.writerows(rows)
+    assert jiebang("--home", home, "import", *files).code == 0
+    return home
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["match", "CJ-1", "--why"],
+        ["match", "CJ-1", "--json"],
+        ["match", "CG-2", "--json"],
+        ["match", "--text", "海岛送药", "--json"],
+        ["match", "CJ-3", "--for", "企业", "--json"],
+        ["match", "CJ-1", "--brokers", "CG-1"],
+        ["compare", "CJ-1", "CG-1", "CG-2"],
+    ],
+)
+def test_the_public_is_told_what_a_home_with_nothing_hidden_tells(
+    jiebang: Command, indexed: Path, public_home: Path, arguments: list[str]
+) -> None:
+    public = jiebang(*arguments, "--audience", "public")
+    assert (public.code, public.err) == (0, "")
+    assert public == jiebang("--home", public_home, *arguments)
+    assert public.out != jiebang(*arguments).out
+
+
+def test_what_was_signed_counts_for_brokers_with_staff_only(
+    jiebang: Command, indexed: Path, public_home: Path
+) -> None:
+    arguments = ["match", "CJ-1", "--brokers", "CG-1"]
+    assert jiebang("outcome", "CJ-1", "CG-1", "已签约", "--by", "JJ-1").code == 0
+    assert "经手签约或落地 1 项" in jiebang(*arguments).out
+    assert jiebang(*arguments, "--audience", "public") == jiebang("--home", public_home, *arguments)
+
+
+def test_what_others_were_shown_is_recorded_once_with_all_that_was_shown(
+    jiebang: Command, indexed: Path
+) -> None:
+    def recorded() -> tuple[int, dict[tuple[str, str], Outcome]]:
+        with open_store(indexed / "store.db") as store:
+            return store.revision(), {(o.scene, o.achievement): o for o in store.outcomes()}
+
+    assert jiebang("match", "CJ-1", "--top", "1").code == 0
+    revision, before = recorded()
+    assert before.keys() == {("CJ-1", "CG-1")}
+    assert jiebang("match", "CJ-1", "--audience", "public").err == ""
+    after = recorded()
+    assert (after[0], after[1].keys()) == (revision + 1, {("CJ-1", "CG-1"), ("CJ-1", "CG-2")})
+    assert after[1]["CJ-1", "CG-1"] == before["CJ-1", "CG-1"]
+    assert jiebang("match", "CJ-1", "--audience", "public").err == ""
+    assert recorded() == after
+
+
+def test_an_index_of_others_is_made_anew_with_the_home_s(jiebang: Command, indexed: Path) -> None:
+    before = jiebang("match", "CJ-1", "--audience", "public").out
+    pointers = [path for path in (indexed / "index-public").iterdir() if path.is_file()]
+    for path in pointers:
+        path.write_text("{", encoding="utf-8")
+    assert jiebang("match", "CJ-1", "--audience", "public").code == 1
+    assert jiebang("index", "rebuild").code == 0
+    assert jiebang("match", "CJ-1", "--audience", "public").out == before
+    assert not (indexed / "index-partner").exists()
 
 
 def test_filters_that_leave_nothing_say_so(jiebang: Command, indexed: Path) -> None:
@@ -159,6 +255,11 @@ def test_brokers_are_recommended_for_a_pair_and_the_full_one_stands_last(
         (["CJ-1", "--brokers", "CG-4", "--audience", "public"], "库中没有编号为“CG-4”的成果。"),
         (["CJ-99"], "库中没有编号为“CJ-99”的场景或成果。"),
         (["QY-1"], "“QY-1”是企业，不是场景或成果。"),
+        (["QY-1", "--audience", "public"], "“QY-1”是企业，不是场景或成果。"),
+        (
+            ["JJ-2", "--audience", "public"],
+            "库中没有编号为“JJ-2”的场景或成果，或它不在这次的可见范围（--audience）之内。",
+        ),
         (
             ["CJ-2", "--audience", "public"],
             "库中没有编号为“CJ-2”的场景或成果，或它不在这次的可见范围（--audience）之内。",

@@ -1,6 +1,7 @@
 """Reasons as people read them: the breakdown of a pair, two achievements on a page, and what others may not see."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,42 +76,58 @@ def test_policy_names_fields_and_what_is_to_be_verified(jiebang: Command, priced
     assert advice["verify"]
 
 
-@pytest.mark.parametrize("audience", ["public", "partner"])
-def test_a_hidden_price_can_be_worked_out_from_nothing(jiebang: Command, priced: Path, audience: str) -> None:
-    seen = audience == "partner"
-    answer = _answer(jiebang, "CG-9", audience=audience)
-    assert ("价格与预算" in {part["label"] for part in answer["parts"]}) is seen
-    assert any("价格" in lift["change"] for lift in answer["lifts"]) is seen
-    assert sum(part["points"] for part in answer["parts"]) == pytest.approx(answer["score"])
-    if not seen:
-        hidden = answer["parts"][-1]
-        assert (hidden["label"], hidden["value"]) == ("其他（不公开）", None)
-        assert "题目语义" not in {part["label"] for part in answer["parts"]}
-        line = next(
-            x
-            for x in _told(jiebang("match", "CJ-1", "--why", "--audience", "public").out, "CG-9")
-            if "其他" in x
-        )
-        assert "取值 不公开" in line
+@pytest.fixture
+def unpriced(jiebang: Command, priced: Path, written: Callable[..., Path], tmp_path: Path) -> Path:
+    """The world of ``priced`` in another home, where nobody has ever said a price."""
+    home = tmp_path / "无价"
+    shutil.copytree(priced, home)
+    table = "编号,意向价格（万元）\n" + "".join(f"CG-{n},\n" for n in (1, 2, 3, 7, 9))
+    assert jiebang("--home", home, "import", written(table, "成果.csv"), "--kind", "成果").code == 0
+    assert "意向价格" in jiebang("show", "CG-9").out
+    assert "意向价格" not in jiebang("--home", home, "show", "CG-9").out
+    return home
 
 
-def test_workbook_for_others_puts_hidden_parts_together(
-    jiebang: Command, priced: Path, tmp_path: Path, sheets_of: Callable[[Path], Any]
+@pytest.mark.parametrize(("audience", "seen"), [("public", False), ("partner", True)])
+def test_a_price_is_told_to_whoever_may_see_its_column(
+    jiebang: Command, priced: Path, audience: str, seen: bool
 ) -> None:
-    out = tmp_path / "公开.xlsx"
-    assert jiebang("match", "CJ-1", "--audience", "public", "--out", out, "--top", "9").code == 0
-    (head, *rows), (labels, *points) = sheets_of(out).values()
-    for row, given in zip(rows, points, strict=True):
-        cells, parts = dict(zip(head, row, strict=True)), dict(zip(labels, given, strict=True))
-        assert sum(value or 0 for value in given[3:]) == pytest.approx(cells["得分"])
-        assert "意向价格" not in f"{cells['政策建议']}{cells['可改进']}"
-        if cells["推荐编号"] == "CG-9":
-            assert parts.get("价格与预算") is None
-            assert parts["其他（不公开）"] is not None
-            assert "先用后转" in cells["政策建议"]
-    staff = tmp_path / "内部.xlsx"
-    assert jiebang("match", "CJ-1", "--out", staff).code == 0
-    assert "其他（不公开）" not in sheets_of(staff)["分项得分"][0]
+    answer = _answer(jiebang, "CG-9", audience=audience)
+    (part,) = [part for part in answer["parts"] if part["label"] == "价格与预算"]
+    assert ("300" in part["note"], part["value"] is not None, part["points"] != 0) == (seen, seen, seen)
+    assert sum(part["points"] for part in answer["parts"]) == pytest.approx(answer["score"])
+    told = "意向价格降到预算 200 万元以内" if seen else "写明意向价格且在预算 200 万元以内"
+    assert told in {lift["change"] for lift in answer["lifts"]}
+
+
+def test_a_hidden_price_can_be_worked_out_from_nothing(
+    jiebang: Command,
+    priced: Path,
+    unpriced: Path,
+    tmp_path: Path,
+    sheets_of: Callable[[Path], dict[str, list[list[object]]]],
+) -> None:
+    """Screen, JSON, workbook and the page of two are those of a home in which no price was ever said."""
+    for arguments in (
+        ["match", "CJ-1", "--why", "--top", "9"],
+        ["match", "CJ-1", "--json"],
+        ["match", "CG-9", "--json"],
+        ["compare", "CJ-1", "CG-7", "CG-9"],
+    ):
+        public = jiebang(*arguments, "--audience", "public")
+        assert public == jiebang("--home", unpriced, *arguments, "--audience", "public")
+        assert public.out != jiebang(*arguments).out
+    one, other, staff = (tmp_path / f"{name}.xlsx" for name in ("公开", "无价", "内部"))
+    for out, more in (
+        (one, ["--audience", "public"]),
+        (other, ["--audience", "public"]),
+        (staff, ["--audience", "staff"]),
+    ):
+        home = unpriced if out == other else priced
+        assert jiebang("--home", home, "match", "--all", "--out", out, *more).code == 0
+    assert sheets_of(one) == sheets_of(other)
+    assert "价格与预算" in sheets_of(staff)["分项得分"][0]
+    assert "价格与预算" not in sheets_of(one)["分项得分"][0]
 
 
 def test_compare_puts_two_achievements_on_one_page(jiebang: Command, priced: Path) -> None:
@@ -150,11 +167,3 @@ def test_compare_refuses_what_it_cannot_compare(
     outcome = jiebang("compare", *arguments)
     assert (outcome.code, outcome.out, message in outcome.err) == (code, "", True)
     assert "\n处理：" in outcome.err
-
-
-def test_compare_for_the_public_tells_no_hidden_price(jiebang: Command, priced: Path) -> None:
-    staff, public = (
-        jiebang("compare", "CJ-1", "CG-7", "CG-9", "--audience", who).out for who in ("staff", "public")
-    )
-    assert ("价格" in staff, "价格" in public) == (True, False)
-    assert ("其他（不公开）" in staff, "其他（不公开）" in public) == (False, True)

@@ -313,15 +313,6 @@ def test_a_damaged_vector_cache_is_made_anew(jiebang: Command, indexed: Path) ->
     assert jiebang("index", "rebuild").code == 0
 
 
-def test_serve_says_that_it_is_not_there_yet(jiebang: Command) -> None:
-    outcome = jiebang("serve")
-    assert (outcome.code, outcome.out) == (1, "")
-    assert (
-        outcome.err
-        == "错误：HTTP 服务尚未提供。\n处理：目前请使用命令行：jiebang match、jiebang score、jiebang export。\n"
-    )
-
-
 def test_a_failure_nobody_foresaw_is_raised_and_not_hidden(
     jiebang: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

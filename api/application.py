@@ -1,0 +1,143 @@
+"""The HTTP application: routes, the gate before them, and the work beside them."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from api import problem_documents
+from api.access import declared_scopes
+from api.bounds import Bounds
+from api.bulk import BulkRunner
+from api.description import described
+from api.dispatching import Dispatcher
+from api.following import Follower
+from api.gate import OPEN, Gate
+from api.idempotency import Idempotency
+from api.keys import Key
+from api.lanes import Lanes
+from api.metrics import Metrics
+from api.records import PLURALS
+from api.request_log import RequestLog
+from api.routes import docs, feedback, graph, health, jobs, keys, lists, matches, orders, webhooks
+from api.routes.nodes import node_router
+from api.services import Services
+from api.settings import ServeSettings
+from graph.problems import Refused
+from graph.store.store import Store
+from graph.values import Visibility
+
+_LOG = logging.getLogger("jiebang.server")
+_TIDY = 3600.0
+
+
+def create_app(settings: ServeSettings) -> FastAPI:
+    """The application over a home that exists; nothing is answered before its lifespan has begun.
+
+    Raises ``Refused`` as the store does, and ``RuntimeError`` for a route that declares no scope: what nobody
+    thought about is not served.
+    """
+    store = settings.home.open_store(create=False)
+    metrics = Metrics()
+    app = FastAPI(
+        title="揭榜 Jiebang", version="1", docs_url=None, redoc_url=None, openapi_url=None,
+        lifespan=lambda app: _running(app, settings, store, metrics), redirect_slashes=False,
+    )  # fmt: skip
+    for module in (docs, health, matches, graph, feedback, orders, lists, jobs, webhooks, keys):
+        app.include_router(module.router)
+    for kind in PLURALS:
+        app.include_router(node_router(kind))
+    problem_documents.install(app)
+    # The last added is the outermost.
+    app.add_middleware(Idempotency, store=store)
+    app.add_middleware(Gate, store=store, settings=settings, metrics=metrics)
+    app.add_middleware(Bounds, settings=settings, metrics=metrics)
+    app.add_middleware(RequestLog, metrics=metrics)
+    app.state.routes = api_routes(app)
+    unguarded = [r.path for r in app.state.routes if r.path not in OPEN and not declared_scopes(r)]
+    if unguarded:
+        raise RuntimeError(f"routes without a scope: {unguarded}")
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
+    return app
+
+
+def api_routes(app: FastAPI) -> list[APIRoute]:
+    """Every route of the application, those of included routers too."""
+    found = (context.original_route for context in iter_route_contexts(app.routes))
+    return [route for route in found if isinstance(route, APIRoute)]
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    app: FastAPI, settings: ServeSettings, store: Store, metrics: Metrics
+) -> AsyncIterator[None]:
+    """The work beside the routes, from the first request to the last."""
+    lanes = Lanes(settings, metrics)
+    follower = Follower(settings, store, lanes, metrics)
+    bulk, dispatcher = BulkRunner(settings, store, follower), Dispatcher(settings, store)
+    app.state.services = Services(
+        settings=settings,
+        store=store,
+        lanes=lanes,
+        follower=follower,
+        metrics=metrics,
+        bulk=bulk,
+        dispatcher=dispatcher,
+    )
+    lanes.start()
+    work = [
+        asyncio.create_task(coroutine)
+        for coroutine in (
+            follower.run(_audiences(store)),
+            bulk.run(),
+            dispatcher.run(),
+            _tidy(settings, store),
+        )
+    ]
+    for task in work:
+        task.add_done_callback(_say_end)
+    try:
+        yield
+    finally:
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await lanes.stop()
+        store.close()
+
+
+def _audiences(store: Store) -> list[Visibility]:
+    """Whose indexes are opened at the start: those that a key can ask."""
+    found = {key.audience for key in store.processes(Key, state="active")}
+    return sorted(found) or ["partner"]
+
+
+async def _tidy(settings: ServeSettings, store: Store) -> None:
+    """Forget what is only kept for a while."""
+    while True:
+        now = datetime.now(UTC)
+        with contextlib.suppress(Refused):
+            await asyncio.to_thread(store.receipts.prune, now - settings.receipts_kept)
+            await asyncio.to_thread(store.outbox.prune, now - settings.log_kept)
+            await asyncio.to_thread(store.jobs.prune, now - settings.log_kept)
+            await asyncio.to_thread(_remove_files, settings, now - settings.log_kept)
+        await asyncio.sleep(_TIDY)
+
+
+def _remove_files(settings: ServeSettings, before: datetime) -> None:
+    """Uploads and reports of jobs that are forgotten, and parts of uploads that were cut off."""
+    folder = settings.jobs_folder
+    for path in folder.iterdir() if folder.is_dir() else ():
+        age = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        if age < before or (path.suffix == ".part" and age < datetime.now(UTC) - timedelta(days=1)):
+            path.unlink(missing_ok=True)
+
+
+def _say_end(task: "asyncio.Task[None]") -> None:
+    """Work beside the routes never ends by itself: if it does, somebody must know."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("work beside the routes has ended", exc_info=error)

@@ -1,0 +1,199 @@
+"""Uploads of many records as jobs: worked on in a process of their own, whole or not at all, resumed after a crash."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from api.following import Follower
+from api.settings import ServeSettings
+from api.worker_processes import begin_worker_process
+from embeddings.refusal import IndexRefused
+from graph.intake.error_report import write_error_report
+from graph.intake.importing import ImportPlan, plan_import
+from graph.problems import Problem, Refused
+from graph.store.audience import AudienceStore
+from graph.store.jobs import Job
+from graph.store.store import Store
+from matcher.home import Home
+
+KIND = "bulk"
+# By media type; the intake looks at the content in any case.
+SUFFIXES: Mapping[str, str] = {
+    "application/x-ndjson": ".jsonl", "application/ndjson": ".jsonl", "application/json": ".jsonl", "text/csv": ".csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+}  # fmt: skip
+_LEASE = timedelta(seconds=60)
+_BEAT = 10.0
+_PAUSE = 1.0
+# Problems told in the answer; the report has all of them.
+_TOLD = 200
+_LOG = logging.getLogger("jiebang.bulk")
+
+
+class BulkRunner:
+    """Takes queued uploads one after the other."""
+
+    def __init__(self, settings: ServeSettings, store: Store, follower: Follower) -> None:
+        self._settings, self._store, self._follower = settings, store, follower
+        self._wake = asyncio.Event()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def poke(self) -> None:
+        """Something was queued."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; what is being worked on then is taken up again by the next server."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                job = None
+                with contextlib.suppress(Refused):  # a busy store: it is asked again
+                    job = await asyncio.to_thread(self._store.jobs.take, KIND, datetime.now(UTC), _LEASE)
+                if job is None:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), _PAUSE)
+                    self._wake.clear()
+                    continue
+                await self._do(loop, job)
+        finally:
+            self._stop()
+
+    async def _do(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
+        if self._pool is None:
+            # A sheet of 50 MB takes a core for a while and may take much memory: neither is the server's.
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=begin_worker_process)
+        try:
+            await loop.run_in_executor(self._pool, run_bulk, self._settings.home, job.id)
+        except asyncio.CancelledError:
+            # Its lease ends now, so that the next server need not wait for it.
+            self._stop()
+            self._store.jobs.progress(job.id, job.done, job.total, datetime.now(UTC), timedelta(0))
+            raise
+        except BrokenProcessPool:
+            self._pool = None
+            _LOG.error("a job's process has died", extra={"job": job.id})
+            result = _failed(
+                "job_died", "处理上传的进程意外结束，没有写入任何内容。", "文件可能太大：请分成几份上传。"
+            )
+            self._store.jobs.finish(job.id, "failed", result, datetime.now(UTC))
+        self._follower.poke()
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def run_bulk(home: Home, id: str) -> None:
+    """Do one job, which has been taken; every end of it is written into the job."""
+    with home.open_store(create=False) as store:
+        job = store.jobs.get(id)
+        if job is None or job.state != "running":
+            return
+        with _kept_alive(store, job):
+            try:
+                state, result = _import(home, store, job)
+            except (Refused, IndexRefused) as refused:
+                state, result = "failed", _failed(refused.code, refused.message, refused.remedy)
+            except Exception:
+                _LOG.exception("a job failed", extra={"job": id})
+                state, result = "failed", _failed("internal", "处理上传时出了没有预料到的错误，没有写入任何内容。", "请把作业编号交给管理员。")  # fmt: skip
+        store.jobs.finish(id, "done" if state == "done" else "failed", result, datetime.now(UTC))
+        # Last: a job whose process dies before it has ended is done again, and needs its upload.
+        upload_path(home.path / "jobs", id, job.attributes["suffix"]).unlink(missing_ok=True)
+
+
+def upload_path(folder: Path, id: str, suffix: str) -> Path:
+    """Where the upload of a job lies."""
+    return folder / f"{id}{suffix}"
+
+
+def report_path(folder: Path, id: str) -> Path:
+    """Where the row report of a job lies."""
+    return folder / f"{id}-报告.xlsx"
+
+
+def _import(home: Home, store: Store, job: Job) -> tuple[str, dict[str, Any]]:
+    asked, folder = job.attributes, home.path / "jobs"
+    partner = (
+        None if asked["audience"] == "staff" else AudienceStore(store, asked["audience"], own=job.partner)
+    )
+    path = upload_path(folder, job.id, asked["suffix"])
+    plan = plan_import(
+        path, store=store, at=job.created_at, kind=asked["kind"], actor=job.actor, partner=partner
+    )
+    rows = sum(len(planned.table.rows) for planned in plan.tables)
+    if plan.problems:
+        write_error_report(plan, report_path(folder, job.id))
+    if not store.jobs.progress(job.id, 0, rows, datetime.now(UTC), _LEASE):
+        return "cancelled", {}
+    written = None
+    if not asked["dry_run"] and not (plan.errors and not asked["partial"]):
+        applied = plan.commit(
+            store, actor=job.actor, reason=f"批量上传 {job.id}", partial=asked["partial"]
+        ).applied
+        written = applied.added + applied.changed if applied else 0
+    store.jobs.progress(job.id, rows, rows, datetime.now(UTC), _LEASE)
+    state = "failed" if plan.errors and written is None and not asked["dry_run"] else "done"
+    return state, _result(plan, written)
+
+
+def _result(plan: ImportPlan, written: int | None) -> dict[str, Any]:
+    counts = plan.counts
+    problems = sorted(plan.problems, key=lambda problem: problem.severity != "error")
+    return {
+        "rows": {
+            "new": counts.new, "changed": counts.changed, "unchanged": counts.unchanged, "refused": counts.refused,
+            "skipped": counts.skipped,
+        },
+        "written": written,
+        "errors": len(plan.errors),
+        "warnings": len(plan.problems) - len(plan.errors),
+        "problems": [_told(problem) for problem in problems[:_TOLD]],
+    }  # fmt: skip
+
+
+def _failed(code: str, message: str, remedy: str) -> dict[str, Any]:
+    problem = Problem(code=code, message=message, remedy=remedy)
+    rows = dict.fromkeys(("new", "changed", "unchanged", "refused", "skipped"), 0)
+    return {"rows": rows, "written": None, "errors": 1, "warnings": 0, "problems": [_told(problem)]}
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code, "message": problem.message, "remedy": problem.remedy, "place": problem.place,
+        "severity": problem.severity,
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def _kept_alive(store: Store, job: Job) -> Any:
+    """Keeps the job's lease while the block works, which may take minutes without a word."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_BEAT):
+            with contextlib.suppress(Refused):
+                now = store.jobs.get(job.id)
+                if now is not None:
+                    store.jobs.progress(job.id, now.done, now.total, datetime.now(UTC), _LEASE)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

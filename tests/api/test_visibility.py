@@ -1,0 +1,570 @@
+"""What a key sees: the scopes of every route, and no answer that tells whether something hidden is there."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import quote
+
+import pytest
+
+import embeddings.encoder
+from api.access import Needs
+from api.application import api_routes
+from api.keys import SCOPES, create_key, revoke_key
+from api.records import PLURALS
+from api.webhooks import EVENTS, WEBHOOK_RULES, Webhook, event_of
+from api.wire import Scope
+from graph.feedback import Judgement, Outcome
+from graph.kinds import KINDS, Node
+from graph.processes import opened
+from graph.relations import Edge
+from graph.store.changes import Change, PutEdge, PutFeedback, PutNode, PutProcess
+from graph.store.history import entries_since
+from graph.store.store import Store, open_store
+from graph.values import Visibility
+from matcher.home import Home
+from matcher.orders import Order, order_rules
+from tests.api.conftest import Portal, Served, problem, serving
+from tests.api.world import BigramEncoder
+
+AUDIENCES: tuple[Visibility, ...] = get_args(Visibility)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What a route asks for, and a request that it answers with ``status`` to whoever may ask at all."""
+
+    scope: Scope | None
+    url: str
+    status: int
+    body: Any = None
+    staff: bool = False
+
+
+def _routes_of(plural: str) -> dict[tuple[str, str], Route]:
+    path, nowhere = f"/v1/{plural}", f"/v1/{plural}/没有"
+    return {
+        ("GET", path): Route(scope="read", url=path, status=200),
+        ("GET", f"{path}/{{id}}"): Route(scope="read", url=nowhere, status=404),
+        ("GET", f"{path}/{{id}}/history"): Route(scope="read", url=f"{nowhere}/history", status=404),
+        ("POST", path): Route(scope="write", url=path, status=422, body={"没有这一项": 1}),
+        ("PUT", f"{path}/{{id}}"): Route(scope="write", url=nowhere, status=404, body={"title": "甲"}),
+        ("PATCH", f"{path}/{{id}}"): Route(scope="write", url=nowhere, status=404, body={}),
+        ("DELETE", f"{path}/{{id}}"): Route(scope="write", url=nowhere, status=404),
+    }
+
+
+ROUTES: Mapping[tuple[str, str], Route] = {
+    ("GET", "/"): Route(scope=None, url="/", status=307),
+    ("GET", "/docs"): Route(scope=None, url="/docs", status=200),
+    ("GET", "/openapi.json"): Route(scope=None, url="/openapi.json", status=200),
+    ("GET", "/healthz"): Route(scope=None, url="/healthz", status=200),
+    ("GET", "/readyz"): Route(scope=None, url="/readyz", status=200),
+    ("GET", "/metrics"): Route(scope="admin", staff=True, url="/metrics", status=200),
+    ("GET", "/v1/status"): Route(scope="admin", staff=True, url="/v1/status", status=200),
+    ("GET", "/v1/keys"): Route(scope="admin", staff=True, url="/v1/keys", status=200),
+    ("POST", "/v1/keys"): Route(scope="admin", staff=True, url="/v1/keys", status=422, body={}),
+    ("DELETE", "/v1/keys/{id}"): Route(scope="admin", staff=True, url="/v1/keys/0", status=404),
+    ("GET", "/v1/scenes/{id}/matches"): Route(scope="read", url="/v1/scenes/没有/matches", status=404),
+    ("GET", "/v1/scenes/{id}/enterprises"): Route(scope="read", url="/v1/scenes/没有/enterprises", status=404),
+    ("GET", "/v1/achievements/{id}/matches"): Route(scope="read", url="/v1/achievements/没有/matches", status=404),
+    ("GET", "/v1/pairs/{scene}/{achievement}"): Route(scope="read", url="/v1/pairs/没有/没有", status=404),
+    ("GET", "/v1/pairs/{scene}/{achievement}/brokers"): Route(scope="read", url="/v1/pairs/没有/没有/brokers", status=404),
+    ("GET", "/v1/graph/{id}"): Route(scope="read", url="/v1/graph/没有", status=404),
+    ("GET", "/v1/lists/{name}"): Route(scope="read", url="/v1/lists/cases", status=200),
+    ("POST", "/v1/match"): Route(scope="read", url="/v1/match", status=422, body={"text": " "}),
+    ("POST", "/v1/score"): Route(scope="read", url="/v1/score", status=422, body={"pairs": []}),
+    ("GET", "/v1/judgements"): Route(scope="judge", url="/v1/judgements", status=200),
+    ("POST", "/v1/judgements"): Route(scope="judge", url="/v1/judgements", status=422, body={}),
+    ("GET", "/v1/outcomes"): Route(scope="judge", url="/v1/outcomes", status=200),
+    ("POST", "/v1/outcomes"): Route(scope="judge", url="/v1/outcomes", status=422, body={}),
+    ("GET", "/v1/orders"): Route(scope="order", url="/v1/orders", status=200),
+    ("POST", "/v1/orders"): Route(scope="order", url="/v1/orders", status=422, body={}),
+    ("GET", "/v1/orders/{id}"): Route(scope="order", url="/v1/orders/没有", status=404),
+    ("POST", "/v1/orders/{id}/moves"): Route(scope="order", url="/v1/orders/没有/moves", status=404, body={"move": "close"}),
+    ("POST", "/v1/bulk"): Route(scope="write", url="/v1/bulk?kind=无此", status=422),
+    ("GET", "/v1/jobs"): Route(scope="write", url="/v1/jobs", status=200),
+    ("GET", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),
+    ("DELETE", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),
+    ("GET", "/v1/jobs/{id}/report"): Route(scope="write", url="/v1/jobs/没有/report", status=404),
+    ("GET", "/v1/webhooks"): Route(scope="read", url="/v1/webhooks", status=200),
+    ("POST", "/v1/webhooks"): Route(scope="read", url="/v1/webhooks", status=422, body={}),
+    ("GET", "/v1/webhooks/{id}"): Route(scope="read", url="/v1/webhooks/没有", status=404),
+    ("DELETE", "/v1/webhooks/{id}"): Route(scope="read", url="/v1/webhooks/没有", status=404),
+    ("POST", "/v1/webhooks/{id}/moves"): Route(scope="read", url="/v1/webhooks/没有/moves", status=404, body={"move": "pause"}),
+    ("POST", "/v1/webhooks/{id}/ping"): Route(scope="read", url="/v1/webhooks/没有/ping", status=404),
+    ("POST", "/v1/webhooks/{id}/replay"): Route(scope="read", url="/v1/webhooks/没有/replay", status=404, body={"ids": ["0"]}),
+    ("GET", "/v1/webhooks/{id}/deliveries"): Route(scope="read", url="/v1/webhooks/没有/deliveries", status=404),
+    **{key: route for plural in PLURALS.values() for key, route in _routes_of(plural).items()},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bigrams() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(embeddings.encoder._ENCODERS, "bigrams", ("bigrams", lambda _: BigramEncoder()))
+        yield
+
+
+# Two worlds: the same to whoever may not see ``hidden``, which only the second one has.
+
+PARTNER_COLUMNS = {"source": "内部普查", "inventors": "程屿舟、舒曼", "price": "777"}
+STAFF_COLUMNS = {"contact": "陈工", "contact_phone": "0756-5559999"}
+
+
+def a_node(kind: str, id: str, **values: Any) -> Node:
+    return KINDS[kind](**{"id": id, "title": "某某", "field": "低空经济", "district": "香洲区"} | values)
+
+
+def an_edge(source: str, relation: str, target: str) -> Edge:
+    (source_kind, source_id), (target_kind, target_id) = source.split(" "), target.split(" ")
+    return Edge(
+        source_kind=source_kind, source_id=source_id, relation=relation, target_kind=target_kind, target_id=target_id,
+        note="内部商定",
+    )  # fmt: skip
+
+
+def hidden_nodes(level: Visibility, mark: str) -> list[Node]:
+    """Records of every kind that meet visible ones in words, names, fields and references."""
+    common = {"visibility": level}
+    return [
+        a_node("scene", f"{mark}-1", title="海岛无人机送药", summary="向外岛卫生院送急救药品", owner="云岬航空科技有限公司", **common),
+        a_node("achievement", f"{mark}-1", title="抗七级风垂直起降固定翼无人机", indicators="抗风等级9级", maturity="TRL9", **common),
+        a_node("enterprise", f"{mark}-1", title="粤海湾理工大学", products="病区送药机器人", **common),
+        a_node("enterprise", f"{mark}-2", title="澜川海岛发展有限公司", capabilities="海岛补给", **common),
+        a_node("institution", f"{mark}-1", title="凤屿人民医院", **common),
+        a_node("broker", f"{mark}-1", organisation="云岬航空科技有限公司", scenes="海岛物流", deals=50, **common),
+        a_node("case", f"{mark}-1", scene_id="CJ-1", achievement_id="CG-1", **common),
+        a_node("case", f"{mark}-2", scene_id="CJ-3", achievement_id=f"{mark}-1", **common),
+        a_node("platform", f"{mark}-1", **common), a_node("expert", f"{mark}-1", **common), a_node("zone", f"{mark}-1", **common),
+    ]  # fmt: skip
+
+
+def hidden_edges(mark: str) -> list[Edge]:
+    return [
+        an_edge(f"broker {mark}-1", "serves", "scene CJ-1"),
+        an_edge(f"broker {mark}-1", "brokered", f"case {mark}-1"),
+        an_edge("broker JJ-1", "brokered", f"case {mark}-1"),
+        an_edge(f"enterprise {mark}-1", "employs", "broker JJ-1"),
+        an_edge(f"enterprise {mark}-1", "posts", "scene CJ-1"),
+        an_edge(f"enterprise {mark}-1", "owns", "achievement CG-1"),
+        an_edge(f"expert {mark}-1", "invented", "achievement CG-1"),
+        an_edge(f"zone {mark}-1", "hosts", "scene CJ-3"),
+    ]
+
+
+def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
+    """The world, step by step at the same times; with what is hidden of the levels in ``hidden`` between the steps."""
+    at = START
+
+    def step(*changes: Change | Node | Edge, actor: str = "程某", counts: bool = True) -> None:
+        nonlocal at
+        at += timedelta(minutes=counts)
+        made = [
+            PutNode(node=one)
+            if isinstance(one, Node)
+            else PutEdge(edge=one)
+            if isinstance(one, Edge)
+            else one
+            for one in changes
+        ]
+        store.apply(made, actor=actor, at=at, reason="内部原因")
+
+    def columns(kind: str) -> dict[str, Any]:
+        """Columns of a record that the audience may not see."""
+        found: dict[str, Any] = {}
+        if "staff" in hidden:
+            found |= STAFF_COLUMNS | {"field_visibility": {"keywords": "staff"}, "keywords": "内部词"}
+        if "partner" in hidden:
+            found |= {k: v for k, v in PARTNER_COLUMNS.items() if k in KINDS[kind].model_fields}
+        return found
+
+    scene = a_node("scene", "CJ-8", title="水面漂浮物识别", owner="甲公司", **columns("scene"))
+    case = a_node("case", "AL-1", scene_id="CJ-1", achievement_id="CG-1", **columns("case"))
+    for level in hidden:
+        mark = f"HX{level}"
+        step(*hidden_nodes(level, mark), *hidden_edges(mark), counts=False)
+        # Hidden at first, and opened only then.
+        step(scene.model_copy(update={"visibility": level, "title": "另一个名称"}), counts=False)
+        referring = {"scene_id": f"{mark}-1", "achievement_id": f"{mark}-1"}
+        step(case.model_copy(update={"visibility": level, **referring}), counts=False)
+    step(scene, case, a_node("institution", "JG-1", title="桂屿研究院", **columns("institution")))
+    for level in hidden:
+        step(a_node("case", "AL-2", scene_id=f"HX{level}-1", visibility=level), counts=False)
+    step(
+        a_node(
+            "case", "AL-2", scene_id=f"HX{hidden[-1]}-1" if hidden else "", effect="有成效", **columns("case")
+        )
+    )
+    step(scene.model_copy(update={"title": "水面漂浮物的识别"}))
+    if "staff" in hidden:
+        step(scene.model_copy(update={"title": "水面漂浮物的识别", "contact": "换了人"}), counts=False)
+    own = a_node("scene", "hengqin:CJ-9", title="口岸送药", summary="跨境送药", contact="王工", budget="50")
+    step(
+        own,
+        a_node("achievement", "nansha:CG-9", title="送药无人艇", **columns("achievement")),
+        actor="hengqin:试",
+    )
+    pair = {"scene": "CJ-1", "achievement": "CG-1"}
+    said: list[Change] = []
+    for by in ("hengqin:王某", *(("李明", "nansha:王某") if hidden else ())):
+        said.append(PutFeedback(record=Judgement(judge=by, level=3, at=START, **pair)))
+        said.append(PutFeedback(record=Outcome(by=by, stage="landed", at=START, **pair)))
+    step(*said)
+    for partner in ("hengqin", *(("nansha", "city") if hidden else ())):
+        order = opened(
+            Order, order_rules(), id=f"DD-{partner}", at=START, partner=partner, need="求购", scene="CJ-1", contact="王工"
+        )  # fmt: skip
+        hook = opened(
+            Webhook, WEBHOOK_RULES, id=f"HD-{partner}", at=START, partner=partner, url="http://127.0.0.1:1/",
+            events=EVENTS, audience="public", key_id="000000000000",
+        )  # fmt: skip
+        step(PutProcess(process=order), PutProcess(process=hook), counts=partner == "hengqin")
+        asked = {"kind": None, "partial": False, "dry_run": True, "suffix": ".csv", "audience": "partner"}
+        store.jobs.add(id=f"RW-{partner}", kind="bulk", partner=partner, actor="试", at=NOW, attributes=asked)
+        store.jobs.cancel(f"RW-{partner}", NOW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worlds:
+    """The same caller in the world without what is hidden from it and in the one with it."""
+
+    pair: tuple[Portal, Portal]
+    # The store with what is hidden.
+    store: Store
+
+
+HIDDEN: Mapping[str, tuple[Visibility, ...]] = {"partner": ("staff",), "public": ("staff", "partner")}
+
+
+@pytest.fixture(scope="module", params=["partner", "public"])
+def worlds(
+    request: pytest.FixtureRequest, _indexed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worlds]:
+    """Two running worlds and a caller of an audience, whose key is the same in both."""
+    folder = tmp_path_factory.mktemp("worlds")
+    base = folder / "base"
+    shutil.copytree(_indexed, base)
+    with Home(path=base).open_store(create=False) as store:
+        store.secret()
+        store.outbox.unread(0)
+        key, token = create_key(
+            store, partner="hengqin", name="试", scopes=["read", "write", "order", "judge"], audience=request.param,
+            lasts=None, per_minute=100_000, actor="程某", at=START,
+        )  # fmt: skip
+    with ExitStack() as stack:
+        served = []
+        for name, levels in (("without", ()), ("with", HIDDEN[request.param])):
+            shutil.copytree(base, folder / name)
+            with Home(path=folder / name).open_store(create=False) as store:
+                build(store, levels)
+            served.append(stack.enter_context(serving(folder / name)))
+        without, with_hidden = (Portal(one.client, token, key.id) for one in served)
+        yield Worlds(pair=(without, with_hidden), store=served[1].store)
+
+
+@pytest.fixture
+def pair(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> tuple[Portal, Portal]:
+    """The caller in both worlds, in which time stands still."""
+    for module in ("nodes", "feedback", "orders"):
+        monkeypatch.setattr(f"api.routes.{module}.now", lambda: NOW)
+    return worlds.pair
+
+
+MARKS = ["HXstaff-1", "HXpartner-1", "HXstaff-2"]
+IDS = {
+    "scene": ["CJ-1", "CJ-3", "CJ-8", "CJ-2", "hengqin:CJ-9", "没有", *MARKS[:2]],
+    "achievement": ["CG-1", "CG-2", "CG-3", "CG-4", "nansha:CG-9", "没有", *MARKS[:2]],
+    "enterprise": ["QY-1", "QY-2", *MARKS],
+    "institution": ["JG-1", *MARKS[:2]],
+    "broker": ["JJ-1", "JJ-2", *MARKS[:2]],
+    "case": ["AL-1", "AL-2", *MARKS],
+}
+QUERIES: Mapping[str, list[str]] = {
+    "/v1/scenes/{id}/matches": ["", "?detail=full&top=3", "?field=低空经济&min_trl=6"],
+    "/v1/achievements/{id}/matches": ["?detail=full"],
+    "/v1/scenes/{id}/enterprises": ["?detail=full"],
+    "/v1/graph/{id}": ["", "?depth=3", "?depth=3&limit=5", "?kind=scene", "?kind=platform"],
+    "/v1/lists/{name}": ["", "?format=csv", "?format=xlsx"],
+    "/v1/judgements": ["", "?scene=CJ-1", "?scene=HXstaff-1"],
+    "/v1/outcomes": ["", "?scene=CJ-1"],
+    "/v1/orders": ["", "?late=true", "?state=placed"],
+    **{f"/v1/{plural}": ["", "?own=true", "?field=低空经济", "?fields=title,contact"] for plural in PLURALS.values()},
+}  # fmt: skip
+
+
+def addresses(path: str) -> list[str]:
+    """Requests to a path template: of what is there to see, of what is hidden, of what never was."""
+    if "{scene}" in path:
+        both = product(IDS["scene"][:6], IDS["achievement"][:6])
+        plain = [path.replace("{scene}", quote(s)).replace("{achievement}", quote(a)) for s, a in both]
+    elif "{name}" in path:
+        plain = [path.replace("{name}", name) for name in ("opportunities", "capabilities", "cases")]
+    elif "{id}" in path:
+        kind = next((kind for kind, plural in PLURALS.items() if path.startswith(f"/v1/{plural}/")), None)
+        every = [id for ids in IDS.values() for id in ids]
+        others = [
+            f"{prefix}-{partner}"
+            for prefix in ("DD", "RW", "HD")
+            for partner in ("hengqin", "nansha", "city")
+        ]
+        wanted = IDS[kind] if kind else every if "graph" in path else others
+        plain = [path.replace("{id}", quote(id, safe="")) for id in dict.fromkeys(wanted)]
+    else:
+        plain = [path]
+    return [address + query for address in plain for query in QUERIES.get(path, [""])]
+
+
+def told(response: Any) -> tuple[Any, ...]:
+    """All of a response but for dates and what counts the key's own requests."""
+    headers = {
+        name: value
+        for name, value in response.headers.items()
+        if name not in ("date",) and not name.startswith("ratelimit")
+    }
+    return response.status_code, headers, response.content
+
+
+NAMED = {"X-Request-Id": "t"}
+
+
+def both(pair: tuple[Portal, Portal], method: str, path: str, **options: Any) -> list[Any]:
+    """The two responses to one request."""
+    headers = {**NAMED, **options.pop("headers", {})}
+    return [portal(method, path, headers=headers, **options) for portal in pair]
+
+
+GETS = sorted(path for (method, path), route in ROUTES.items() if method == "GET" and not route.staff)
+
+
+@pytest.mark.parametrize("path", GETS)
+def test_no_answer_to_a_reader_depends_on_what_is_hidden(pair: tuple[Portal, Portal], path: str) -> None:
+    statuses = set()
+    for address in addresses(path):
+        without, with_hidden = both(pair, "GET", address, follow_redirects=False)
+        assert told(without) == told(with_hidden), address
+        statuses.add(without.status_code)
+    # Something was there to be seen in both; only unknown reports are not.
+    assert min(statuses) in (200, 307) or path == "/v1/jobs/{id}/report"
+
+
+def test_hidden_and_never_there_are_the_same_404(pair: tuple[Portal, Portal]) -> None:
+    _, portal = pair
+    for kind, plural in PLURALS.items():
+        for rest in ("", "/history"):
+            answers = [
+                portal.get(f"/v1/{plural}/{id}{rest}", headers=NAMED) for id in ("HXstaff-1", "XXstaff-1")
+            ]
+            hidden, never = (told(answer) for answer in answers)
+            assert (hidden[0], problem(answers[0])["code"]) == (404, "not_found"), kind
+            assert hidden[2].replace(b"HXstaff", b"XXstaff") == never[2]
+            assert hidden[1] == never[1]
+
+
+@pytest.mark.parametrize(
+    "path", [f"/v1/{plural}" for plural in PLURALS.values()] + ["/v1/lists/capabilities"]
+)
+def test_pages_are_the_same_whatever_is_hidden_between(pair: tuple[Portal, Portal], path: str) -> None:
+    pages: list[list[Any]] = []
+    for portal in pair:
+        pages.append([])
+        cursor: str | None = ""
+        while cursor is not None:
+            page = portal.get(path, params={"limit": 1, **({"cursor": cursor} if cursor else {})}).json()
+            pages[-1].append(page)
+            cursor = page["next"]
+    assert pages[0] == pages[1]
+    ids = [item["id"] for page in pages[0] for item in page["items"]]
+    assert len(ids) == len(set(ids)) == len(pages[0])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": "海岛无人机送药，抗风7级以上", "detail": "full"},
+        {
+            "scene": {"title": "海岛送药", "owner": "粤海湾理工大学", "field": "低空经济"},
+            "detail": "full",
+            "top": 3,
+        },
+        {"achievement": {"title": "无人机", "indicators": "抗风等级9级"}, "detail": "full"},
+    ],
+)
+def test_matches_of_what_is_just_written_do_not_depend_on_what_is_hidden(
+    pair: tuple[Portal, Portal], body: dict[str, Any]
+) -> None:
+    without, with_hidden = both(pair, "POST", "/v1/match", json=body)
+    assert told(without) == told(with_hidden)
+    assert without.json()["items"]
+
+
+def test_scores_do_not_depend_on_what_is_hidden(pair: tuple[Portal, Portal]) -> None:
+    asked = [{"scene": s, "achievement": a} for s, a in product(IDS["scene"], IDS["achievement"])]
+    without, with_hidden = both(pair, "POST", "/v1/score", json={"pairs": asked})
+    assert told(without) == told(with_hidden)
+    scored = {(one["scene"], one["achievement"]): one["score"] for one in without.json()["items"]}
+    assert scored["CJ-1", "CG-1"] is not None
+    assert {scored["HXstaff-1", "CG-1"], scored["CJ-1", "HXstaff-1"], scored["CJ-1", "CG-4"]} == {None}
+
+
+TITLED = {"title": "海岛无人机送药"}
+PAIR = {"scene": "HXstaff-1", "achievement": "CG-1"}
+WRITES: list[tuple[str, str, Any, int]] = [
+    ("PUT", "/v1/scenes/HXstaff-1", TITLED, 404),
+    ("PATCH", "/v1/scenes/HXstaff-1", TITLED, 404),
+    ("DELETE", "/v1/scenes/HXstaff-1", None, 404),
+    ("PUT", "/v1/scenes/CJ-2", TITLED, 404),
+    ("PUT", "/v1/scenes/CJ-1", TITLED, 403),
+    ("DELETE", "/v1/enterprises/HXstaff-2", None, 404),
+    ("POST", "/v1/scenes", {"id": "HXstaff-1", **TITLED}, 201),
+    ("POST", "/v1/scenes", {"id": "HXstaff-1", **TITLED, "summary": "另一个"}, 409),
+    ("POST", "/v1/scenes", {"id": "CJ-2", **TITLED}, 201),
+    ("POST", "/v1/scenes", {**TITLED, "owner": "云岬航空科技有限公司"}, 201),
+    ("POST", "/v1/cases", {"id": "AL-9", "title": "某案", "scene_id": "HXstaff-1"}, 201),
+    ("DELETE", "/v1/scenes/hengqin%3AHXstaff-1", None, 204),
+    ("POST", "/v1/judgements", {**PAIR, "level": 4, "judge": "王某"}, 404),
+    ("POST", "/v1/judgements", {"scene": "CJ-1", "achievement": "CG-1", "level": 4, "judge": "李明"}, 201),
+    ("POST", "/v1/judgements", {"scene": "CJ-1", "achievement": "CG-2", "level": 4, "judge": "nansha:王某"}, 201),
+    ("POST", "/v1/outcomes", {**PAIR, "stage": "met", "by": "王某"}, 404),
+    ("POST", "/v1/outcomes", {"scene": "CJ-1", "achievement": "CG-1", "stage": "landed", "by": "王某"}, 201),
+    ("POST", "/v1/orders", {"need": "求购", "scene": "HXstaff-1"}, 404),
+    ("POST", "/v1/orders", {"need": "求购", "scene": "CJ-1"}, 201),
+    ("POST", "/v1/orders/DD-nansha/moves", {"move": "withdraw"}, 404),
+    ("DELETE", "/v1/jobs/RW-nansha", None, 404),
+    ("DELETE", "/v1/webhooks/HD-nansha", None, 404),
+    ("POST", "/v1/webhooks/HD-city/moves", {"move": "rotate"}, 404),
+    ("POST", "/v1/webhooks/HD-nansha/replay", {"since": "2020-01-01T00:00:00Z"}, 404),
+]  # fmt: skip
+
+
+def test_writing_meets_nothing_hidden(pair: tuple[Portal, Portal]) -> None:
+    for number, (method, path, body, status) in enumerate(WRITES):
+        headers = {"If-Match": "*", "Idempotency-Key": f"第{number}".encode().hex()}
+        answers = both(pair, method, path, json=body, headers=headers)
+        without, with_hidden = map(told, answers)
+        assert (without, without[0]) == (with_hidden, status), (method, path)
+    for address in ("/v1/scenes", "/v1/cases", "/v1/judgements", "/v1/outcomes", "/v1/orders"):
+        left, right = map(told, both(pair, "GET", address))
+        assert left == right
+
+
+def test_nothing_hidden_was_changed_by_who_cannot_see_it(worlds: Worlds) -> None:
+    store = worlds.store
+    assert {node.id: node.title for node in store.get_many("scene", ["HXstaff-1", "CJ-2"]).values()} == {
+        "HXstaff-1": "海岛无人机送药",
+        "CJ-2": "院内药品配送机器人",
+    }
+    by = {(one.judge, one.level) for one in store.judgements("CJ-1") if one.achievement == "CG-1"}
+    assert {("李明", 3), ("nansha:王某", 3)} <= by
+
+
+@pytest.mark.parametrize("audience", ["public", "partner"])
+def test_events_of_webhooks_do_not_depend_on_what_is_hidden(tmp_path: Path, audience: Visibility) -> None:
+    hook = opened(
+        Webhook, WEBHOOK_RULES, id="HD-1", at=START, partner="hengqin", url="http://127.0.0.1:1/", events=EVENTS,
+        audience=audience,
+    )  # fmt: skip
+    found = []
+    for number, levels in enumerate([(), HIDDEN[audience]]):
+        with open_store(tmp_path / f"{number}.db") as store:
+            known = [a_node("scene", id) for id in ("CJ-1", "CJ-3")] + [
+                a_node("achievement", "CG-1"), a_node("broker", "JJ-1"),
+            ]  # fmt: skip
+            store.apply([PutNode(node=node) for node in known], actor="程某", at=START, reason="")
+            build(store, levels)
+            with store._database.reading() as connection:
+                entries = entries_since(connection, 0, 10_000)
+            told = [one for entry in entries if (one := event_of(store, hook, entry))]
+            # Within a batch what is new comes before what has changed.
+            found.append(sorted(told, key=lambda one: (json.loads(one[1])["seq_at"], one[1])))
+    assert found[0] == found[1]
+    events = [event for event, _ in found[0]]
+    assert events.count("scene.changed") == 1, "a change of hidden columns is no event"
+    assert {"scene.created", "case.created", "order.placed"} <= set(events)
+
+
+# Keys and routes.
+
+
+@pytest.fixture(scope="module")
+def app(_indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An application for questions of keys: nothing is changed in it."""
+    home = tmp_path_factory.mktemp("routes") / "home"
+    shutil.copytree(_indexed, home)
+    with serving(home, strangers_per_minute=1_000_000) as served:
+        served.portal().get("/v1/scenes/CJ-1/matches")  # the index is open: readyz says so
+        yield served
+
+
+def test_every_route_stands_in_the_table_with_the_scope_it_asks_for(app: Served) -> None:
+    declared = {}
+    for route in api_routes(app.app):
+        asked = [one.call for one in route.dependant.dependencies if isinstance(one.call, Needs)]
+        for method in route.methods or ():
+            declared[method, route.path] = [(needs.scopes, needs.staff) for needs in asked]
+    assert declared == {
+        key: [((route.scope,), route.staff)] if route.scope else [] for key, route in ROUTES.items()
+    }
+
+
+def asked_all(portal: Portal) -> dict[tuple[str, str], tuple[int, str]]:
+    """Status and problem code of every route's request."""
+    found = {}
+    for (method, path), route in ROUTES.items():
+        answer = portal(method, route.url, json=route.body, follow_redirects=False)
+        document = problem(answer) if answer.status_code >= 400 else {"code": ""}
+        found[method, path] = (answer.status_code, document["code"])
+    return found
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_key_opens_the_routes_of_its_scope_and_no_others(
+    app: Served, scope: Scope, audience: Visibility
+) -> None:
+    found = asked_all(app.portal(scopes=(scope,), audience=audience))
+    for key, route in ROUTES.items():
+        status, code = found[key]
+        if route.scope not in (None, scope) and scope != "admin":
+            assert (status, code) == (403, "scope_missing"), key
+        elif route.staff and audience != "staff":
+            assert (status, code) == (403, "staff_only"), key
+        else:
+            assert status == route.status, key
+
+
+def _expired(app: Served) -> Portal:
+    return app.portal(lasts=timedelta(seconds=-1), audience="staff")
+
+
+def _revoked(app: Served) -> Portal:
+    portal = app.portal(audience="staff")
+    revoke_key(app.store, portal.key_id, actor="程某", at=datetime.now(UTC), reason="遗失")
+    return portal
+
+
+def _other_secret(app: Served) -> Portal:
+    portal = app.portal(audience="staff")
+    return Portal(app.client, portal.token[:-1] + ("A" if portal.token[-1] != "A" else "B"), portal.key_id)
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [_expired, _revoked, _other_secret, lambda app: Portal(app.client, "", "")],
+    ids=["expired", "revoked", "wrong", "none"],
+)
+def test_a_key_that_does_not_open_opens_only_what_is_open_to_all(
+    app: Served, closed: Callable[[Served], Portal]
+) -> None:
+    found = asked_all(closed(app))
+    assert found == {
+        key: (401, "key_missing") if route.scope else (route.status, "") for key, route in ROUTES.items()
+    }

@@ -1,0 +1,70 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def read(path: Path) -> Any:
+    nbformat = pytest.importorskip("nbformat")
+    return nbformat.read(path, as_version=4)
+
+
+def test_there_are_notebooks() -> None:
+    assert "partner_portal.ipynb" in {path.name for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_notebook_has_no_outputs(path: Path) -> None:
+    code = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * len(code)
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Every notebook after it ran from top to bottom in a kernel of its own; a cell that fails fails the test."""
+    nbclient = pytest.importorskip("nbclient")
+    done = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
+        patch.setenv("NO_PROXY", ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1"))))
+        for path in NOTEBOOKS:
+            notebook = read(path)
+            place = {"metadata": {"path": str(tmp_path_factory.mktemp("here"))}}
+            nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=place).execute()
+            done[path.stem] = notebook
+    return done
+
+
+def shown(notebook: Any) -> list[str]:
+    """What the cells show, as text; pictures by their media type."""
+    return [
+        told.get("text/markdown") or ("image/png" if "image/png" in told else told["text/plain"])
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        for told in [output.get("data", {"text/plain": output.get("text", "")})]
+    ]
+
+
+def test_partner_portal_tells_its_story(executed: dict[str, Any]) -> None:
+    ranked, picture, indicators, stale, own, upload, moves, refusal = shown(executed["partner_portal"])
+    assert ranked.count("\n") == 9
+    assert picture == "image/png"
+    assert "满足" in indicators
+    assert "hengqin:2026-07" in stale
+    assert "已被改动" in stale
+    assert own.count("\n") == 4
+    assert "写入 2 条" in upload
+    assert "TRL12" in upload
+    rows = [line.strip("| ").split(" | ") for line in moves.splitlines()[2:]]
+    assert rows == [
+        ["order.placed", "placed"], ["order.moved", "accepted"], ["order.moved", "assigned"], ["order.moved", "answered"],
+        ["order.moved", "closed"],
+    ]  # fmt: skip
+    assert refusal.startswith("'404 not_found：")
