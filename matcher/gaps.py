@@ -116,19 +116,19 @@ def gaps(engine: Engine, *, today: date, level: int = 3, progress: Progress | No
     engine.refresh()
     everything = [scene for scene in engine.store.nodes("scene") if isinstance(scene, Scene)]
     ranked = [scene for scene in everything if scene.status != _LANDED]
-    scenes = [scene for scene in ranked if _is_open(scene, today)]
+    scenes = [scene for scene in ranked if is_open(scene, today)]
     found: list[SceneGap] = []
     closest: dict[str, tuple[Match, Scene]] = {}
     expired: dict[str, tuple[Match, Scene]] = {}
     for done, scene in enumerate(ranked, 1):
         matches = engine.match(scene, top=_LISTED, today=today)
-        is_open = _is_open(scene, today)
-        best = closest if is_open else expired
+        still_open = is_open(scene, today)
+        best = closest if still_open else expired
         for match in matches:
             known = best.get(match.key[1])
             if known is None or match.score > known[0].score:
                 best[match.key[1]] = (match, scene)
-        if is_open and (not matches or matches[0].level < level):
+        if still_open and (not matches or matches[0].level < level):
             found.append(_scene_gap(engine, scene, matches[:1]))
         if progress:
             progress(done, len(ranked))
@@ -172,7 +172,8 @@ def narrowed(found: Gaps, *, fields: Sequence[str] = (), districts: Sequence[str
     )
 
 
-def _is_open(scene: Scene, today: date) -> bool:
+def is_open(scene: Scene, today: date) -> bool:
+    """Whether a scene still looks for achievements: it has not landed and its deadline is not before ``today``."""
     return scene.status != _LANDED and not (scene.deadline and scene.deadline < today)
 
 
