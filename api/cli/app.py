@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from api.cli import (
+    assigning,
     feedback,
     gaps,
     history,
@@ -68,6 +69,7 @@ for module in (
     upkeep,
     intake,
     matching,
+    assigning,
     reasons,
     judging,
     feedback,

@@ -1,7 +1,7 @@
 """Where supply and demand miss each other: the command gaps, on screen, as JSON and as a workbook."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -181,6 +181,7 @@ def _as_json(found: "Gaps") -> dict[str, Any]:
 
 def _write(path: Path, found: "Gaps") -> None:
     from api.output_files import writing
+    from api.plain_workbook import write_sheets
 
     head = ["编号", "名称", "产业领域", "所在区"]
     scenes: list[list[Cell]] = [
@@ -205,38 +206,4 @@ def _write(path: Path, found: "Gaps") -> None:
         "按区": (["所在区", *_BALANCE], _balance_rows(found.by_district)),
     }
     with writing(path, ".xlsx"):
-        _write_sheets(path, sheets)
-
-
-def _write_sheets(path: Path, sheets: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Cell]]]]) -> None:
-    """Cells as strings or numbers, never formulas; what is unknown stays blank."""
-    from xlsxwriter import Workbook
-
-    from api.match_workbook import STYLES
-    from matcher.ranker import LEVELS
-
-    workbook = Workbook(
-        str(path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    )
-    styles = {name: workbook.add_format({"valign": "top"} | style) for name, style in STYLES.items()}
-    for title, (headers, rows) in sheets.items():
-        sheet = workbook.add_worksheet(title)
-        for column, text in enumerate(headers):
-            sheet.set_column(column, column, _WIDTHS.get(text, 12))
-            sheet.write_string(0, column, text, styles["head"])
-        for number, row in enumerate(rows, 1):
-            for column, value in enumerate(row):
-                if isinstance(value, str):
-                    style = styles[value if value in LEVELS.values() else "text"]
-                    sheet.write_string(number, column, value, style)
-                elif value is not None:
-                    style = styles["points" if isinstance(value, float) else "text"]
-                    sheet.write_number(number, column, value, style)
-        sheet.freeze_panes(1, 0)
-        sheet.set_landscape()
-        sheet.set_paper(9)  # A4
-        sheet.repeat_rows(0)
-        sheet.fit_to_pages(1, 0)
-        if rows:
-            sheet.autofilter(0, 0, len(rows), len(headers) - 1)
-    workbook.close()
+        write_sheets(path, sheets, _WIDTHS)
