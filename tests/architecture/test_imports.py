@@ -78,7 +78,7 @@ def test_import_contracts_notice_an_import_upwards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["match", "--help"], ["import", "--help"], ["serve"], ["nonsense"], ["match", "--top", "0"]],
+    [["--help"], ["match", "--help"], ["import", "--help"], ["serve", "--help"], ["nonsense"], ["match", "--top", "0"]],
 )
 def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> None:
     code = "import sys; from api.cli.app import run; run(sys.argv[1:]); print('modules:', *sys.modules)"
