@@ -99,6 +99,14 @@ def test_a_cursor_with_anything_changed_is_refused(caller: Caller, data: st.Data
         assert refused(pages, changed) == "cursor_foreign"
 
 
+@pytest.mark.parametrize("letter", ["!", " ", "\n", "=", ".", "%"])
+def test_letters_that_decoding_would_pass_over_are_no_part_of_a_cursor(caller: Caller, letter: str) -> None:
+    pages = Pages(caller, "scene")
+    cursor = pages.cursor(["CJ-1"])
+    for changed in (cursor + letter, letter + cursor, cursor[:9] + letter + cursor[9:]):
+        assert refused(pages, changed) == "cursor_foreign"
+
+
 @pytest.mark.parametrize("cursor", ["", "x", "%00", "场景", "A" * 1001, "' OR 1=1 --"])
 def test_a_made_up_cursor_is_a_problem_document(partner: Portal, cursor: str) -> None:
     told = problem(partner.get("/v1/scenes", params={"cursor": cursor}))

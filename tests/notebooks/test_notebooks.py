@@ -61,7 +61,7 @@ def test_partner_portal_tells_its_story(executed: dict[str, Any]) -> None:
     assert "已被改动" in stale
     assert own.count("\n") == 4
     assert "写入 2 条" in upload
-    assert "TRL12" in upload
+    assert "没有第 12 级" in upload
     rows = [line.strip("| ").split(" | ") for line in moves.splitlines()[2:]]
     assert rows == [
         ["order.placed", "placed"], ["order.moved", "accepted"], ["order.moved", "assigned"], ["order.moved", "answered"],

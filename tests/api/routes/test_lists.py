@@ -20,6 +20,8 @@ MORE = (
     Scene.model_validate({"id": "CJ-4", "title": "已经落地的", "status": "已落地", "visibility": "public"}),
     Scene.model_validate({"id": "CJ-5", "title": "过了日子的", "deadline": "2020-01-31", "visibility": "public"}),
     Enterprise.model_validate({"id": "QY-3", "title": "只有名字的公司", "visibility": "public"}),
+    # Its id comes before those of the kind that is listed before it.
+    Enterprise.model_validate({"id": "AA-1", "title": "造船厂", "products": "无人船", "visibility": "public"}),
     Case.model_validate({"id": "AL-1", "title": "=1+1", "scene_id": "CJ-2", "visibility": "public", "contact": "陈工"}),
     Case.model_validate({"id": "AL-2", "title": "内部案例", "visibility": "staff"}),
 )  # fmt: skip
@@ -27,8 +29,8 @@ MORE = (
 LISTED: dict[str, dict[Visibility, list[str]]] = {
     "opportunities": {"public": ["CJ-1", "CJ-3"], "partner": ["CJ-1", "CJ-3"], "staff": ["CJ-1", "CJ-3"]},
     "capabilities": {
-        "public": ["CG-1", "CG-2", "QY-1", "QY-2"], "partner": ["CG-1", "CG-2", "CG-3", "QY-1", "QY-2"],
-        "staff": ["CG-1", "CG-2", "CG-3", "CG-4", "QY-1", "QY-2"],
+        "public": ["CG-1", "CG-2", "AA-1", "QY-1", "QY-2"], "partner": ["CG-1", "CG-2", "CG-3", "AA-1", "QY-1", "QY-2"],
+        "staff": ["CG-1", "CG-2", "CG-3", "CG-4", "AA-1", "QY-1", "QY-2"],
     },
     "cases": {"public": ["AL-1"], "partner": ["AL-1"], "staff": ["AL-1", "AL-2"]},
 }  # fmt: skip
