@@ -362,6 +362,14 @@ def test_deleting_drops_what_waits_and_what_is_under_way(world: World) -> None:
     assert (len(world.log()), len(world.sent)) == (3, 1)
 
 
+def test_what_was_queued_while_its_webhook_was_deleted_is_dropped_unsent(world: World) -> None:
+    hook = world.hook()
+    world.move("HD-1", "end")
+    world.dispatcher().ping(hook, NOON)
+    world.work()
+    assert (world.states(), world.sent) == (["dropped"], [])
+
+
 @pytest.mark.parametrize("way", ["revoked", "expired"])
 def test_with_its_key_a_webhook_ends_and_its_partner_reads_why(world: World, way: str) -> None:
     hook = world.hook(lasts=timedelta(hours=1))

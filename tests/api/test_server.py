@@ -21,6 +21,9 @@ import httpx2
 import pytest
 
 from api.keys import SCOPES, create_key, revoke_key
+from api.server import run_server
+from api.settings import ServeSettings
+from graph.problems import Refused
 from matcher.home import Home
 from tests.api.conftest import problem
 
@@ -149,6 +152,14 @@ def lone(_indexed: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
             one.process.kill()
             one.process.wait(10)
         one.client.close()
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_opened() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = ServeSettings(home=Home(path=Path("/nowhere")))
+        with pytest.raises(Refused) as caught:
+            run_server(nowhere, host="127.0.0.1", port=taken.getsockname()[1])
+    assert (caught.value.code, "--port" in caught.value.remedy) == ("port_taken", True)
 
 
 def test_a_request_head_that_does_not_end_is_refused(server: Server) -> None:
