@@ -53,7 +53,9 @@ def main() -> None:
         raise SystemExit("; ".join(problem.message for problem in found))
     loads = found.loads.values()
     peak = process.getrusage(process.RUSAGE_SELF).ru_maxrss / 1024
-    _say(f"assign {shape[0]} x {shape[1]}: {taken:.2f} s, loads {min(loads)}-{max(loads)}, fit {found.fit:.1f}")
+    _say(
+        f"assign {shape[0]} x {shape[1]}: {taken:.2f} s, loads {min(loads)}-{max(loads)}, fit {found.fit:.1f}"
+    )
     _say(f"peak memory: {peak:.0f} MiB")
 
 
@@ -81,7 +83,7 @@ def _conflicts(entries: int, experts: int) -> None:
     started = time.perf_counter()
     found = conflicts(people, bids, register, today=date(2026, 3, 1), years=3)
     taken = time.perf_counter() - started
-    _say(f"conflicts {entries} x {experts}: {taken:.2f} s, {len(found)
+    _say(f"conflicts {entries} x {experts}: {taken:.2f} s, {len(found)} pairs")
 
 
 if __name__ == "__main__":
