@@ -30,9 +30,11 @@ def likeness(queries: Vectors, documents: Vectors, mean: NDArray[np.float64]) ->
     """
     a, b = queries.astype(np.float64) - mean, documents.astype(np.float64) - mean
     lengths = np.sqrt((a * a).sum(axis=1))[:, None] * np.sqrt((b * b).sum(axis=1))[None, :]
-    known = (lengths > 1e-6) & queries.any(axis=1)[:, None] & documents.any(axis=1)[None, :]
+    said = np.outer(np.asarray(queries.any(axis=1)), np.asarray(documents.any(axis=1)))
+    known = (lengths > 1e-6) & said
     products = np.array([(b * row).sum(axis=1) for row in a]).reshape(len(a), len(b))
-    return np.clip(np.divide(products, lengths, where=known, out=np.zeros_like(products)), 0.0, 1.0)
+    cosines = np.divide(products, lengths, where=known, out=np.zeros_like(products))
+    return np.asarray(np.clip(cosines, 0.0, 1.0), dtype=np.float64)
 
 
 def closeness(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 from graph.kinds import Achievement, Broker, Enterprise, Expert, Node
 from graph.relations import Edge
@@ -37,11 +38,14 @@ class World:
         """The organisation of a person, spelt in some way."""
         return RESPELLINGS[variant % len(RESPELLINGS)](self.people[i].organisations[0].name)
 
-    def change(self, i: int, j: int, *, person: dict[str, object], entry: dict[str, object]) -> None:
+    def change(self, i: int, j: int, *, person: dict[str, Any], entry: dict[str, Any]) -> None:
         """Add to what a person or an entry holds."""
-        for one, at, more in ((self.people, i, person), (self.entries, j, entry)):
-            for name, value in more.items():
-                one[at] = replace(one[at], **{name: (*getattr(one[at], name), value)})  # type: ignore[call-overload, type-var]
+        one, other = self.people[i], self.entries[j]
+        for name, value in person.items():
+            one = replace(one, **{name: (*getattr(one, name), value)})
+        for name, value in entry.items():
+            other = replace(other, **{name: (*getattr(other, name), value)})
+        self.people[i], self.entries[j] = one, other
 
     def enterprise(self, i: int, j: int, what: str) -> Enterprise:
         """A new enterprise, in the store."""

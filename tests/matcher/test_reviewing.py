@@ -17,8 +17,8 @@ from matcher.reviewing import SCALE, Assignment, ReviewRules, assign
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    fits: np.ndarray  # type: ignore[type-arg]
-    barred: np.ndarray  # type: ignore[type-arg]
+    fits: np.ndarray
+    barred: np.ndarray
     rules: ReviewRules
 
     @property
@@ -29,13 +29,13 @@ class Instance:
     def experts(self) -> list[str]:
         return [f"Z{j}" for j in range(self.fits.shape[1])]
 
-    def worth(self, chosen: np.ndarray) -> int:  # type: ignore[type-arg]
+    def worth(self, chosen: np.ndarray) -> int:
         """Fit less the cost of uneven loads, in millionths."""
         step = int(self.rules.balance * SCALE)
         loads = chosen.sum(axis=0)
         return int(np.rint(self.fits * SCALE).astype(int)[chosen].sum() - step * (loads * (loads - 1)).sum())
 
-    def possible(self) -> Iterator[np.ndarray]:  # type: ignore[type-arg]
+    def possible(self) -> Iterator[np.ndarray]:
         """Every assignment that keeps the rules."""
         count = self.fits.shape[1]
         choices = [
@@ -69,7 +69,7 @@ def instances(draw: st.DrawFn) -> Instance:
     return Instance(fits=np.array(fits).reshape(shape), barred=np.array(barred).reshape(shape), rules=rules)
 
 
-def matrix_of(found: Assignment, instance: Instance) -> np.ndarray:  # type: ignore[type-arg]
+def matrix_of(found: Assignment, instance: Instance) -> np.ndarray:
     return np.array([[z in found.readers[b] for z in instance.experts] for b in instance.entries])
 
 
