@@ -58,7 +58,7 @@ class Award(Process):
     task: Title = Field("", title="任务")
     winners: tuple[str, ...] = Field((), title="拟中选")
     ranking: tuple[Ranked, ...] = ()
-    weights: dict[str, str] = Field({}, title="评分项")
+    full_marks: tuple[tuple[str, str], ...] = Field((), title="评分项")
     rule: str = Field("", title="评分规则")
     checks: tuple[str, ...] = Field((), title="回避核查")
     notice_days: int = Field(0, title="公示工作日", ge=1)
@@ -66,6 +66,11 @@ class Award(Process):
     notice_to: date | None = Field(None, title="公示止")
     objections: tuple[Objection, ...] = Field((), title="异议")
     reason: str = Field("", title="撤销原因")
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Full marks by criterion, in the rubric's order (which a stored mapping would lose)."""
+        return dict(self.full_marks)
 
 
 def _notice_is_over(award: Award, values: Mapping[str, Any], at: datetime) -> Problem | None:
@@ -154,7 +159,7 @@ def propose(
     return opened(
         Award, RULES, id=id, at=at, task=task, ranking=ranking, rule=grading.rules.text, checks=tuple(checks),
         winners=tuple(one.entry for one in ranking[:winners]), notice_days=usual_policy().notice_days,
-        weights={one.name: str(one.weight) for one in grading.rubric.criteria},
+        full_marks=tuple((one.name, str(one.weight)) for one in grading.rubric.criteria),
     )  # fmt: skip
 
 
@@ -217,14 +222,16 @@ def justification(award: Award) -> list[tuple[str, str]]:
     lines += [("评分项", "、".join(f"{name}（满分 {full}）" for name, full in award.weights.items()))]
     for one in award.ranking:
         chosen = "拟中选" if one.entry in award.winners else ""
-        figures = "，".join(f"{name} {value}" for name, value in one.criteria.items())
+        figures = "，".join(f"{name} {one.criteria[name]}" for name in award.weights)
         totals = "、".join(f"{expert} {total}" for expert, total in one.totals.items())
         told = f"{one.name}（{one.entry}）得分 {one.score}（未舍入 {one.exact}）：{figures}；各专家总分：{totals}"
         lines.append((f"第 {one.rank} 名{chosen}", told + (f"；{one.tie}" if one.tie else "")))
     lines += [("回避核查", check) for check in award.checks]
     beaten = [one for one in award.ranking if one.entry not in award.winners]
     if beaten:
-        lines.append((f"{beaten[0].name}差在哪里", _lacking(beaten[0], _last_winner(award))))
+        lines.append(
+            (f"{beaten[0].name}差在哪里", _lacking(beaten[0], _last_winner(award), list(award.weights)))
+        )
     return lines
 
 
@@ -251,7 +258,7 @@ def reasons(award: Award, entry: str) -> list[str]:
         lines.append(
             f"{name}（满分 {full}）：贵方 {own.criteria[name]}，中选 {best.criteria[name]}，中位数 {middle}"
         )
-    lines += [_lacking(own, best), f"评分规则：{award.rule}"]
+    lines += [_lacking(own, best, list(award.weights)), f"评分规则：{award.rule}"]
     return lines
 
 
@@ -259,9 +266,9 @@ def _last_winner(award: Award) -> Ranked:
     return award.ranking[len(award.winners) - 1]
 
 
-def _lacking(own: Ranked, winner: Ranked) -> str:
-    """The criteria in which the one is behind the other, the widest gap first."""
-    gaps = {name: Decimal(winner.criteria[name]) - Decimal(own.criteria[name]) for name in own.criteria}
+def _lacking(own: Ranked, winner: Ranked, names: Sequence[str]) -> str:
+    """The criteria in which the one is behind the other, the widest gap first, equals in the order of ``names``."""
+    gaps = {name: Decimal(winner.criteria[name]) - Decimal(own.criteria[name]) for name in names}
     behind = sorted((name for name in gaps if gaps[name] > 0), key=lambda name: -gaps[name])
     if not behind:
         return (

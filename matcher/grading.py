@@ -143,17 +143,23 @@ def check_sheets(
     rubric: Rubric,
     expected: Mapping[str, Sequence[str]],
     barred: Iterable[Pair] = (),
+    names: Mapping[str, str] | None = None,
 ) -> list[Problem]:
     """What is wrong with the sheets handed in; ``expected`` are the experts of every entry, ``barred`` (expert, entry).
+
+    ``names`` of experts are what they are called by in place of their ids.
 
     Every mark there and within its range, every expected sheet there once, none of a stranger or where there is a conflict.
     """
     excluded, weights = set(barred), {one.name: one.weight for one in rubric.criteria}
     wanted = {(expert, entry) for entry, experts in expected.items() for expert in experts}
-    problems = []
+    problems, called = [], names or {}
     times = Counter((sheet.expert, sheet.entry) for sheet in sheets)
     for sheet in sheets:
-        pair, who = (sheet.expert, sheet.entry), f"专家 {sheet.expert} 对标书 {sheet.entry} "
+        pair, who = (
+            (sheet.expert, sheet.entry),
+            f"专家 {called.get(sheet.expert, sheet.expert)} 对标书 {sheet.entry} ",
+        )
         if pair in excluded:
             problems.append(
                 _problem("score_excluded", f"{who}应回避，却有评分", "请去掉这份评分，改由候补专家评")
@@ -170,11 +176,14 @@ def check_sheets(
         problems += _marks(sheet, weights, who)
     for (expert, entry), number in sorted(times.items()):
         if number > 1:
-            message = f"专家 {expert} 对标书 {entry} 有 {number} 份评分"
+            message = f"专家 {called.get(expert, expert)} 对标书 {entry} 有 {number} 份评分"
             problems.append(_problem("score_twice", message, "请只留一份"))
+    missing: dict[str, list[str]] = {}
     for expert, entry in sorted(wanted - times.keys()):
-        message = f"缺专家 {expert} 对标书 {entry} 的评分"
-        problems.append(_problem("score_missing", message, "请补交；不能评的请登记回避并由候补接替"))
+        missing.setdefault(expert, []).append(entry)
+    for expert, lacking in missing.items():
+        message = f"缺专家 {called.get(expert, expert)} 对标书 {'、'.join(lacking)} 的评分"
+        problems.append(_problem("score_missing", message, "请补交；不能评的请登记回避，由候补接替"))
     return problems
 
 

@@ -246,7 +246,7 @@ def _why_not(pool: Sequence[Candidate], rules: PanelRules) -> list[Problem]:
             Problem(
                 code="panel_doubtful",
                 message=f"有专家因身份未核实不能参加：{names}",
-                remedy=f"核实{all_of}后即可抽满",
+                remedy=f"核实{all_of}的单位后即可抽满：把单位补进库里，或在专家申报表里填“单位核实人”",
             )
         )
     return problems
@@ -256,7 +256,7 @@ def _too_few(pool: Sequence[Candidate], free: Sequence[Candidate], rules: PanelR
     if len(free) >= rules.size:
         return None
     barred = [one for one in pool if one.barred]
-    told = "；".join(f"{one.name}（{one.id}）{one.barred}" for one in barred[:_NAMED])
+    told = "、".join(f"{one.name}（{one.id}）" for one in barred[:_NAMED])
     more = f" 等 {len(barred)} 人" if len(barred) > _NAMED else ""
     return Problem(
         code="panel_too_few",

@@ -84,8 +84,13 @@ class Review(Process):
     standby: dict[str, tuple[str, ...]] = Field({}, title="候补")
     # Expert, entry, why.
     barred: tuple[tuple[str, str, str], ...] = Field((), title="回避")
-    weights: dict[str, str] = Field({}, title="评分项")
+    full_marks: tuple[tuple[str, str], ...] = Field((), title="评分项")
     marks: tuple[Mark, ...] = Field((), title="评分")
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Full marks by criterion, in the rubric's order (which a stored mapping would lose)."""
+        return dict(self.full_marks)
 
     @property
     def rubric(self) -> Rubric:
@@ -104,9 +109,8 @@ class Review(Process):
 
     def problems(self) -> list[Problem]:
         """What stands in the way of grading: missing marks above all."""
-        return check_sheets(
-            self.sheets, self.rubric, self.readers, [(who, entry) for who, entry, _ in self.barred]
-        )
+        barred = [(who, entry) for who, entry, _ in self.barred]
+        return check_sheets(self.sheets, self.rubric, self.readers, barred, self.experts)
 
 
 def _has_reason(panel: Panel, values: Mapping[str, Any], at: datetime) -> Problem | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.feedback import AsJson, By, named_person, refuse, say_json
-from api.cli.panels import Task, keep
+from api.cli.review_material import Task, keep
 from api.cli.reviewing import graded, known_review
 from api.cli.screen import moment, say
 from api.cli.upkeep import Settings
@@ -17,7 +17,7 @@ from api.cli.usage import ChineseCommand, ChineseGroup
 if TYPE_CHECKING:
     from graph.store.store import Store
     from matcher.awards import Award
-    from matcher.review_processes import Review
+    from matcher.review_processes import Panel, Review
 
 award = typer.Typer(
     name="award",
@@ -57,6 +57,7 @@ def propose(
     from matcher.awards import Award
     from matcher.awards import propose as make
     from matcher.review_policy import usual_policy
+    from matcher.review_processes import Panel
 
     who = named_person(by)
     settings: Settings = context.obj
@@ -72,16 +73,19 @@ def propose(
         grading = graded(store, found, seed=seed, normalise=normalise, average=average, order=order)
         made = make(
             task, grading, found.entries, task=found.task, winners=winners or usual_policy().winners,
-            checks=_checks(found), at=datetime.now(UTC),
+            checks=_checks(found, store.process(Panel, found.id)), at=datetime.now(UTC),
         )  # fmt: skip
         keep(store, made, actor=who, reason=f"拟定任务 {task} 的中选方", since=since)
     _tell(made)
     say(f"下一步：核对后公示 jiebang award notice {task} --out 公示.docx")
 
 
-def _checks(found: "Review") -> list[str]:
+def _checks(found: "Review", panel: "Panel | None") -> list[str]:
     told = [f"{found.experts.get(who, who)}不评 {entry}：{why}" for who, entry, why in found.barred]
     read = sum(map(len, found.readers.values()))
+    if panel is not None:
+        told += [f"{panel.names.get(id, id)}未进专家组：{why}" for id, why in panel.barred]
+        told += [f"{panel.names.get(one.out, one.out)}回避：{one.reason}" for one in panel.recusals]
     return [f"{read} 人次评审均已核查，没有冲突或未核实的身份", *told]
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.feedback import By, named_person, refuse
-from api.cli.panels import BidsFile, Cleared, Declared, Poster, Task, gathered, keep, refuse_problems
+from api.cli.review_material import BidsFile, Cleared, Declared, Poster, Task, gathered, keep, refuse_problems
 from api.cli.screen import progress, say, table
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
 
 if TYPE_CHECKING:
-    from api.cli.panels import Material
+    from api.cli.review_material import Material
     from graph.store.store import Store
     from matcher.grading import Grading
     from matcher.review_processes import Review
@@ -64,21 +64,16 @@ def assign_bids(
     """分配标书：有利害关系的不评，其余按专长契合、份数均衡分到最好；分不成时说明卡在哪里。"""
     from graph.processes import opened
     from matcher.review_policy import usual_policy
-    from matcher.review_processes import REVIEW_RULES, Review, candidates
+    from matcher.review_processes import REVIEW_RULES, Panel, Review, candidates
     from matcher.reviewing import Assignment, ReviewRules, assign
 
     who, usual = named_person(by), usual_policy()
     weights = _weights(criterion) if criterion else dict(usual.rubric)
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
-        old = store.process(Review, task)
-        if old is not None and old.marks:
-            refuse(
-                f"任务 {task} 已收到评分，不能重新分配。",
-                "要作废，先用 jiebang history 查修订号，再 jiebang undo。",
-                code=1,
-            )
-        material, members = gathered(store, bids, poster, declared, cleared, who), _members(store, task)
+        _refuse_decided(store, task)
+        material, panel = gathered(store, bids, poster, declared, cleared, who), store.process(Panel, task)
+        members = set(panel.members) if panel else set[str]()
         experts = [one for one in material.experts if not members or one.id in members]
         _, found = candidates(
             experts, material.entries, material.register, today=date.today(), years=usual.joint_work_years,
@@ -102,12 +97,18 @@ def assign_bids(
             refuse_problems(result)
             return
         made = opened(
-            Review, REVIEW_RULES, id=task, at=datetime.now(UTC), task=task, entries=dict(material.bids.names),
+            Review, REVIEW_RULES, id=task, at=datetime.now(UTC), task=panel.task if panel else task, entries=dict(material.bids.names),
             experts={one.id: one.title for one in experts}, readers=result.readers, standby=result.alternates,
-            barred=tuple(sorted(set(barred))), weights={name: str(full) for name, full in weights.items()},
+            barred=tuple(sorted(set(barred))), full_marks=tuple((name, str(full)) for name, full in weights.items()),
         )  # fmt: skip
+        made, lost = _with_marks(made, store.process(Review, task))
         keep(store, made, actor=who, reason=f"分配任务 {task} 的标书", since=material.revision)
     _tell_assignment(made)
+    if made.marks or lost:
+        say(
+            f"以前收到的评分保留 {len(made.marks)} 份"
+            + (f"，不再计入 {len(lost)} 份：{'、'.join(lost)}。" if lost else "。")
+        )
     say(f"评分项：{'、'.join(f'{name} {full} 分' for name, full in made.weights.items())}。")
     say(f"下一步：jiebang review template {task} --out 评分表.xlsx")
 
@@ -140,23 +141,21 @@ def take_in(
     """收评分：核对专家、标书、分数范围和合计；有错整批不收，重交的以新的为准。"""
     from api.review_sheets import read_marks
     from graph.problems import Problem
-    from matcher.grading import check_sheets
     from matcher.review_processes import marked
 
     who = named_person(by)
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         since, found = store.revision(), known_review(store, task)
+        _refuse_decided(store, task)
         marks, problems = [], list[Problem]()
         for file in files:
             some, wrong = read_marks(file, found, expert)
             marks += some
             problems += wrong
         if not problems:
-            new = found.model_copy(update={"marks": tuple(marks)})
-            barred = [(person, entry) for person, entry, _ in found.barred]
-            wrong = check_sheets(new.sheets, found.rubric, found.readers, barred)
-            problems = [problem for problem in wrong if problem.code != "score_missing"]
+            handed_in = found.model_copy(update={"marks": tuple(marks)})
+            problems = [problem for problem in handed_in.problems() if problem.code != "score_missing"]
         refuse_problems(problems)
         if not marks:
             refuse("文件里没有一个分数。", "请在评分项各列填好分数后再收。", code=1)
@@ -170,7 +169,7 @@ def take_in(
     for one in again:
         say(f"注意：{found.experts[one.expert]}对标书 {one.entry} 重新评过，以这次为准。")
     if missing := [problem.message for problem in new.problems()]:
-        say(f"还差 {len(missing)} 份：{'；'.join(missing[:10])}{'……' if len(missing) > 10 else '。'}")
+        say(f"还没有收齐：{'；'.join(missing)}。")
     else:
         say(f"评分已齐。下一步：jiebang review summary {task} --out 汇总.xlsx")
 
@@ -247,6 +246,27 @@ def known_review(store: "Store", task: str) -> "Review":
     return found
 
 
+def _refuse_decided(store: "Store", task: str) -> None:
+    from matcher.awards import Award
+
+    award = store.process(Award, task)
+    if award is not None and award.state != "withdrawn":
+        remedy = f"确要改，先撤销定标：jiebang award withdraw {task} --reason 原因。"
+        refuse(f"任务 {task} 已经定标，不能再改分配和评分。", remedy, code=1)
+
+
+def _with_marks(made: "Review", old: "Review | None") -> tuple["Review", list[str]]:
+    """The review with the marks that still count, and which of before do not: another rubric, or no longer assigned."""
+    marks = old.marks if old else ()
+    kept = [
+        one for one in marks
+        if old is not None and old.full_marks == made.full_marks and one.expert in made.readers.get(one.entry, ())
+    ]  # fmt: skip
+    names = {**(old.experts if old else {}), **made.experts}
+    lost = [f"{names.get(one.expert, one.expert)} 对 {one.entry}" for one in marks if one not in kept]
+    return made.model_copy(update={"marks": tuple(kept)}), lost
+
+
 def _weights(texts: Sequence[str]) -> dict[str, Decimal]:
     from matcher.grading import Criterion, Rubric
 
@@ -259,13 +279,6 @@ def _weights(texts: Sequence[str]) -> dict[str, Decimal]:
             refuse(f"“{text[:40]}”看不懂。", "请写 名称=满分，例如 --criterion 技术方案=40。")
     Rubric(criteria=tuple(Criterion(name=name, weight=full) for name, full in result.items()))
     return result
-
-
-def _members(store: "Store", task: str) -> set[str]:
-    from matcher.review_processes import Panel
-
-    panel = store.process(Panel, task)
-    return set(panel.members) if panel else set()
 
 
 def _bars(ids: Sequence[str], people: Sequence[str], barred: Sequence[tuple[str, str, str]]) -> Any:
@@ -327,10 +340,10 @@ def _tell_barred_pairs(barred: Sequence[tuple[str, str, str]], names: dict[str, 
 def _tell_grading(found: "Review", grading: "Grading") -> None:
     rows = [
         [str(one.rank), one.entry, found.entries[one.entry], str(one.score),
-         "、".join(f"{found.experts[t.expert]} {t.given}{'' if t.counts else '（去掉）'}" for t in one.totals), one.tie]
+         one.tie, "、".join(f"{found.experts[t.expert]} {t.given}{'' if t.counts else '（去掉）'}" for t in one.totals)]
         for one in grading.standings
     ]  # fmt: skip
-    table(["名次", "标书", "投标单位", "得分", "各专家总分", "说明"], rows, [4, 10, 30, 7, 60, 30])
+    table(["名次", "标书", "投标单位", "得分", "说明", "各专家总分"], rows, [4, 10, 34, 6, 30, 60])
     for one in grading.standings:
         for total in one.totals:
             if total.is_outlier:

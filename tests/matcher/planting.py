@@ -40,12 +40,9 @@ class World:
 
     def change(self, i: int, j: int, *, person: dict[str, Any], entry: dict[str, Any]) -> None:
         """Add to what a person or an entry holds."""
-        one, other = self.people[i], self.entries[j]
-        for name, value in person.items():
-            one = replace(one, **{name: (*getattr(one, name), value)})
-        for name, value in entry.items():
-            other = replace(other, **{name: (*getattr(other, name), value)})
-        self.people[i], self.entries[j] = one, other
+        mine: dict[str, Any] = {name: (*getattr(self.people[i], name), one) for name, one in person.items()}
+        theirs: dict[str, Any] = {name: (*getattr(self.entries[j], name), one) for name, one in entry.items()}
+        self.people[i], self.entries[j] = replace(self.people[i], **mine), replace(self.entries[j], **theirs)
 
     def enterprise(self, i: int, j: int, what: str) -> Enterprise:
         """A new enterprise, in the store."""
