@@ -79,6 +79,18 @@ def test_draw_gives_a_panel_exactly_where_there_is_one(
     assert keeps(tuple(by_id[id] for id in drawn.members), rules)
 
 
+def test_draw_takes_nobody_who_would_keep_a_quota_from_being_met() -> None:
+    pool = [
+        candidate(1, "甲"), candidate(2, "甲", speciality="低空"), candidate(3, "乙", speciality="低空"), candidate(4, "丙"),
+        candidate(5, "丁"),
+    ]  # fmt: skip
+    for seed in range(30):
+        drawn = draw(pool, PanelRules(size=3, per_organisation=1, quotas=(LOW,)), seed=seed)
+        assert isinstance(drawn, Drawn)
+        assert {"Z2", "Z3"} < set(drawn.members)
+        assert "Z1" not in drawn.members
+
+
 def test_draw_is_fair_where_no_rule_binds() -> None:
     pool = [candidate(number, f"单位{number}") for number in range(6)]
     rules = PanelRules(size=3, per_organisation=1)

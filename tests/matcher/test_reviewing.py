@@ -109,6 +109,25 @@ def _shuffled(random: object, count: int) -> list[int]:
     return order
 
 
+@pytest.mark.parametrize("least", [0, 1, 2])
+@pytest.mark.parametrize("balance", ["0", "0.05", "0.4"])
+def test_assign_equals_brute_force_where_rules_bind_but_can_be_kept(least: int, balance: str) -> None:
+    generator, optimal = np.random.default_rng(least), 0
+    for _ in range(25):
+        instance = Instance(
+            fits=generator.random((4, 3)).round(6),
+            barred=generator.random((4, 3)) < 0.1,
+            rules=ReviewRules(per_entry=2, most=4, least=least, balance=Decimal(balance)),
+        )
+        best = max(map(instance.worth, instance.possible()), default=None)
+        found = assign(instance.entries, instance.experts, instance.fits, instance.barred, instance.rules)
+        assert isinstance(found, Assignment) == (best is not None)
+        if isinstance(found, Assignment):
+            chosen, optimal = matrix_of(found, instance), optimal + 1
+            assert (instance.worth(chosen), min(found.loads.values()) >= least) == (best, True)
+    assert optimal > 10
+
+
 def test_assign_evens_out_loads_where_fits_are_alike() -> None:
     fits, barred = np.full((6, 3), 0.5), np.zeros((6, 3), dtype=bool)
     fits[:, 0] = 0.55
