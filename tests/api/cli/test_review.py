@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from api.cli.review_material import keep
+from graph.problems import Refused
+from graph.processes import opened
+from matcher.home import Home
+from matcher.review_processes import PANEL_RULES, Panel
 from tests.api.cli.conftest import Command
+from tests.factories import NOON
 
 EXPERTS = """编号,姓名,所在单位,职称,研究方向
 ZJ-1,甄一帆,粤海湾理工大学,教授,无人机
@@ -124,6 +130,19 @@ def _words_of(path: Path) -> set[str]:
     document = Document(str(path))
     cells = {cell.text for table in document.tables for row in table.rows for cell in row.cells}
     return cells | {paragraph.text for paragraph in document.paragraphs}
+
+
+def test_keep_refuses_the_second_of_two_officers_at_once(home: Path) -> None:
+    with Home(path=home).open_store(create=True) as store:
+        read = store.revision()
+        for number, officer in enumerate(("程某", "李某")):
+            made = opened(Panel, PANEL_RULES, id="RW-1", at=NOON, seed=number)
+            if officer == "程某":
+                assert keep(store, made, actor=officer, reason="抽取", since=read) == 1
+                continue
+            with pytest.raises(Refused, match="别人刚办过同一件事，这次没有写入"):
+                keep(store, made, actor=officer, reason="抽取", since=read)
+        assert [one.seed for one in store.processes(Panel)] == [0]
 
 
 _IN_THE_WAY = (
