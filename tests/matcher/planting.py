@@ -1,5 +1,6 @@
 """Conflicts planted in a world, of every kind, with the answer: what must be found between whom, and nothing else."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -15,7 +16,7 @@ RESPELLINGS: Sequence[Callable[[str], str]] = (
     str,
     lambda name: f" {name[:3]} {name[3:]} ",
     lambda name: name.removeprefix("珠海市").removeprefix("珠海"),
-    lambda name: name.replace("有限公司", "有限责任公司"),
+    lambda name: re.sub("(?<!股份)有限公司$", "有限责任公司", name),
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -57,19 +57,27 @@ def bystanders(sample_store: Store) -> World:
     return World(people=people, entries=entries)
 
 
+@dataclass(frozen=True, repr=False)
+class Sample:
+    """The sample's network and nodes."""
+
+    network: Network
+    nodes: list[Node]
+
+
 @pytest.fixture(scope="module")
-def known(sample_store: Store) -> tuple[Network, list[Node]]:
-    """The sample's network and nodes, read once."""
-    return Network.build(sample_store), list(sample_store.nodes())
+def known(sample_store: Store) -> Sample:
+    """The sample, read once."""
+    return Sample(Network.build(sample_store), list(sample_store.nodes()))
 
 
-def found_in(world: World, known: tuple[Network, list[Node]]) -> dict[tuple[str, str], frozenset[str]]:
+def found_in(world: World, known: Sample) -> dict[tuple[str, str], frozenset[str]]:
     """The kinds of conflict of every pair once the world's records are beside the sample's."""
-    network, nodes = copy(known[0]), list(known[1])
+    network, nodes = copy(known.network), list(known.nodes)
     network.graph = network.graph.copy()
     nodes += [node_of(person) for person in world.people]
     nodes += [record for record in world.records if isinstance(record, Node)]
-    for node in nodes[len(known[1]) :]:
+    for node in nodes[len(known.nodes) :]:
         network.graph.add_node((node.kind, node.id), title=node.title)
     for edge in (record for record in world.records if isinstance(record, Edge)):
         network.graph.add_edge(edge.key[:2], edge.key[3:], edge.relation)
@@ -91,10 +99,10 @@ def plantings() -> st.SearchStrategy[Sequence[tuple[int, int, str, int]]]:
     return st.lists(st.one_of(experts, experts, brokers), max_size=12, unique_by=lambda one: one[:2])
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(planted=plantings())
 def test_conflicts_finds_all_that_was_planted_and_invents_none(
-    planted: Sequence[tuple[int, int, str, int]], known: tuple[Network, list[Node]], bystanders: World
+    planted: Sequence[tuple[int, int, str, int]], known: Sample, bystanders: World
 ) -> None:
     world = World(people=list(bystanders.people), entries=list(bystanders.entries))
     for i, j, kind, variant in planted:
@@ -103,9 +111,7 @@ def test_conflicts_finds_all_that_was_planted_and_invents_none(
 
 
 @pytest.mark.parametrize("kind", [*OF_EXPERTS, *OF_BROKERS])
-def test_conflicts_finds_each_kind_however_it_is_made(
-    kind: str, known: tuple[Network, list[Node]], bystanders: World
-) -> None:
+def test_conflicts_finds_each_kind_however_it_is_made(kind: str, known: Sample, bystanders: World) -> None:
     world = World(people=list(bystanders.people), entries=list(bystanders.entries))
     first = EXPERTS if kind in OF_BROKERS else 0
     for j in range(BIDS):

@@ -73,7 +73,7 @@ def matrix_of(found: Assignment, instance: Instance) -> np.ndarray:
     return np.array([[z in found.readers[b] for z in instance.experts] for b in instance.entries])
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(instance=instances(), swap=st.randoms(use_true_random=False))
 def test_assign_equals_brute_force(instance: Instance, swap: object) -> None:
     found = assign(instance.entries, instance.experts, instance.fits, instance.barred, instance.rules)
