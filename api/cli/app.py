@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from api.cli import (
     assigning,
+    awards,
     feedback,
     gaps,
     history,
@@ -23,7 +24,9 @@ from api.cli import (
     learning,
     matching,
     models,
+    panels,
     reasons,
+    reviewing,
     serving,
     tuning,
     upkeep,
@@ -75,6 +78,9 @@ for module in (
     feedback,
     history,
     gaps,
+    panels,
+    reviewing,
+    awards,
     learning,
     models,
     tuning,

