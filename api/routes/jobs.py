@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import anyio
+from anyio import open_file
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response
@@ -157,7 +157,7 @@ async def _save(request: Request, path: Path) -> int:
     """Write the body beside its place and move it there: what is there is whole."""
     aside, size = path.with_name(path.name + ".part"), 0
     try:
-        async with await anyio.open_file(aside, "wb") as file:
+        async with await open_file(aside, "wb") as file:
             async for part in request.stream():
                 await file.write(part)
                 size += len(part)
