@@ -98,8 +98,8 @@ def run_server(settings: ServeSettings, *, host: str, port: int) -> None:
 
     Raises ``Refused`` where it cannot listen (``port_taken``), or as the store and the encoder do.
     """
-    _allow_many_files()
     with _listening(host, port) as listening:
+        _allow_many_files()
         _serve(settings, listening)
 
 
