@@ -15,7 +15,7 @@ from graph.intake.importing import plan_import
 from graph.network import Network
 from graph.resources import resource
 from graph.store.store import Store, open_store
-from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES
+from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES, PROCESSES
 from matcher.corpus import Corpus
 from matcher.engine import Engine
 from matcher.home import Home
@@ -78,7 +78,7 @@ def emptied(module_store: Store) -> Callable[[], Store]:
 
     def empty() -> Store:
         with module_store._database.writing() as connection:
-            for table in (NODES, EDGES, FEEDBACK, HISTORY):
+            for table in (NODES, EDGES, FEEDBACK, PROCESSES, HISTORY):
                 connection.execute(delete(table))
         return module_store
 
