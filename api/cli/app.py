@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from api.cli import (
+    bids,
     feedback,
     gaps,
     history,
@@ -22,7 +23,9 @@ from api.cli import (
     learning,
     matching,
     models,
+    racing,
     reasons,
+    tasks,
     tuning,
     upkeep,
 )
@@ -63,7 +66,22 @@ def options(
     context.obj = upkeep.Settings(path=home.expanduser(), store_url=store, encoder=encoder)
 
 
-for module in (upkeep, intake, matching, reasons, judging, feedback, history, gaps, learning, models, tuning):
+for module in (
+    upkeep,
+    intake,
+    matching,
+    reasons,
+    judging,
+    feedback,
+    history,
+    gaps,
+    learning,
+    models,
+    tuning,
+    tasks,
+    bids,
+    racing,
+):
     module.register(app)
 for command in app.registered_commands:
     command.cls = ChineseCommand

@@ -16,7 +16,7 @@ ENGLISH = re.compile(
 
 def test_commands_are_those_of_the_documentation() -> None:
     assert COMMANDS == [
-        "compare", "demo", "doctor", "evaluate", "export", "gaps", "history", "import", "index", "init", "judge", "judgements", "learn", "match", "models", "outcome", "outcomes", "score", "serve", "show", "template", "tune", "undo",
+        "bid", "compare", "demo", "doctor", "evaluate", "export", "gaps", "history", "import", "index", "init", "judge", "judgements", "learn", "match", "models", "outcome", "outcomes", "race", "score", "serve", "show", "task", "template", "tune", "undo",
     ]  # fmt: skip
 
 
