@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from api.cli import (
     assigning,
     awards,
+    bids,
     feedback,
     gaps,
     history,
@@ -25,9 +26,11 @@ from api.cli import (
     matching,
     models,
     panels,
+    racing,
     reasons,
     reviewing,
     serving,
+    tasks,
     tuning,
     upkeep,
 )
@@ -84,6 +87,9 @@ for module in (
     learning,
     models,
     tuning,
+    tasks,
+    bids,
+    racing,
     serving,
 ):
     module.register(app)

@@ -20,7 +20,7 @@ from graph.network import Network
 from graph.relations import Edge
 from graph.resources import resource
 from graph.store.store import Store, open_store
-from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES
+from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES, PROCESSES
 from graph.values import Visibility
 from matcher.corpus import Corpus
 from matcher.engine import Engine
@@ -84,7 +84,7 @@ def emptied(module_store: Store) -> Callable[[], Store]:
 
     def empty() -> Store:
         with module_store._database.writing() as connection:
-            for table in (NODES, EDGES, FEEDBACK, HISTORY):
+            for table in (NODES, EDGES, FEEDBACK, PROCESSES, HISTORY):
                 connection.execute(delete(table))
         return module_store
 

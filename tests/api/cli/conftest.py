@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,25 @@ def sheets_of() -> Callable[[Path], dict[str, list[list[object]]]]:
         return {sheet.title: [[c.value for c in row] for row in sheet.iter_rows()] for sheet in workbook}
 
     return read
+
+
+@dataclass(slots=True)
+class Clock:
+    """The moment at which commands of tasks, bids and races do their work; a test moves it."""
+
+    at: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands at noon of a day of March until it is moved."""
+    from api.cli import bids, racing, task_moves, task_pages, tasks
+
+    made = Clock()
+    for module in (bids, racing, task_moves, task_pages, tasks):
+        monkeypatch.setattr(module, "now", made)
+    monkeypatch.setenv("JIEBANG_USER", "李明")
+    return made
