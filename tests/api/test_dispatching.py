@@ -160,6 +160,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def test_changes_reach_every_webhook_that_asked_in_their_order_and_once(world: World) -> None:
+    world.store.outbox.unread(0)
+    # Before anybody asked: told to nobody, although it is not queued yet.
     world.change("1")
     world.hook("HD-1")
     world.hook("HD-2", events=("scene.retired",))

@@ -268,6 +268,9 @@ def worlds(
                 build(store, levels)
             served.append(stack.enter_context(serving(folder / name)))
         without, with_hidden = (Portal(one.client, token, key.id) for one in served)
+        for portal in (without, with_hidden):
+            # Answered when the index is open, and both say then that they are ready.
+            assert portal.get("/v1/scenes/CJ-1/matches").status_code == 200
         yield Worlds(pair=(without, with_hidden), store=served[1].store)
 
 
@@ -292,7 +295,7 @@ QUERIES: Mapping[str, list[str]] = {
     "/v1/scenes/{id}/matches": ["", "?detail=full&top=3", "?field=低空经济&min_trl=6"],
     "/v1/achievements/{id}/matches": ["?detail=full"],
     "/v1/scenes/{id}/enterprises": ["?detail=full"],
-    "/v1/graph/{id}": ["", "?depth=3", "?depth=3&limit=5", "?kind=scene", "?kind=platform"],
+    "/v1/graph/{id}": ["?depth=3", "?depth=3&limit=5", "?kind=platform"],
     "/v1/lists/{name}": ["", "?format=csv", "?format=xlsx"],
     "/v1/judgements": ["", "?scene=CJ-1", "?scene=HXstaff-1"],
     "/v1/outcomes": ["", "?scene=CJ-1"],

@@ -296,6 +296,24 @@ def applicable(batch: list[Change], there: set[tuple[str, str]]) -> list[Change]
     ]
 
 
+@pytest.mark.parametrize("end", [0, 1])
+def test_an_edge_is_touched_when_either_end_comes_into_sight(store: Store, end: int) -> None:
+    ends: list[Node] = [KINDS["enterprise"](id="QY-1", title="甲公司"), KINDS["scene"](id="CJ-1", title="场")]
+    edge = Edge(
+        source_kind="enterprise", source_id="QY-1", relation="posts", target_kind="scene", target_id="CJ-1"
+    )
+    hidden = ends[end].model_copy(update={"visibility": "staff"})
+    put(store, hidden, ends[1 - end], edge)
+    view, since = AudienceStore(store, "partner"), store.revision()
+    network = Network.build(view)
+    assert list(view.edges()) == []
+    put(store, ends[end])
+    assert [change.key for change in view.changes_since(since)] == [(hidden.kind, hidden.id), edge.key]
+    network.catch_up(view)
+    assert content(network) == content(Network.build(view))
+    assert list(view.edges()) == [edge]
+
+
 def test_a_case_is_touched_when_what_it_refers_to_comes_into_sight(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
