@@ -23,6 +23,7 @@ from api.services import Parts
 from api.wire import BulkKind, JobPage, JobShown
 from graph.store.jobs import Job
 from graph.store.moments import moment_from
+from graph.visibility import may_see
 
 router = APIRouter(prefix="/v1", tags=["批量上传"], responses=REFUSALS)
 
@@ -98,7 +99,8 @@ def list_jobs(caller: Writer, parts: Parts, limit: Limit = 50, cursor: Cursor = 
     folder = parts.settings.jobs_folder
     last = found[limit - 1] if len(found) > limit else None
     following = pages.cursor([last.created_at.isoformat(), last.id]) if last else None
-    return json_response({"items": [_shown(job, folder) for job in found[:limit]], "next": following})
+    items = [_shown(job, folder) for job in found[:limit] if _is_for(caller, job)]
+    return json_response({"items": items, "next": following})
 
 
 @router.get(
@@ -148,9 +150,16 @@ def _unfinished(caller: Caller, parts: Any) -> int:
 
 def _find(caller: Caller, parts: Any, id: str) -> Job:
     job: Job | None = parts.store.jobs.get(id)
-    if job is None or not (caller.is_staff or job.partner == caller.partner):
+    if job is None or not _is_for(caller, job):
         raise not_found("作业", id)
     return job
+
+
+def _is_for(caller: Caller, job: Job) -> bool:
+    """Whether a caller may see a job: its partner's, but not what a key that sees more has been told."""
+    return caller.is_staff or (
+        job.partner == caller.partner and may_see(caller.audience, job.attributes["audience"])
+    )
 
 
 async def _save(request: Request, path: Path) -> int:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+# pytest compiles the modules of its plugins itself when they are first imported, and CPython 3.11 cannot do that in
+# two threads at once: here no application is running yet.
 import pytest
 from fastapi.testclient import TestClient
 

@@ -68,7 +68,8 @@ def test_one_wrong_row_keeps_all_out_and_the_report_comes_back_mended(
     sheet = "编号,名称,可见范围\nR1,海岛巡检,公开\nR2,,公开\nR3,内部的事,内部\n".encode("gb18030")
     job = ended(hengqin, upload(hengqin, sheet, "?kind=scene"))
     assert (job["state"], job["result"]["written"], served.store.revision()) == ("failed", None, before)
-    assert {p["code"]: p["place"] for p in job["result"]["problems"]} == {
+    errors = [p for p in job["result"]["problems"] if p["severity"] == "error"]
+    assert {p["code"]: p["place"] for p in errors} == {
         "value_missing": "第 3 行“名称”列",
         "visibility_refused": "第 4 行“可见范围”列",
     }
@@ -176,3 +177,10 @@ def test_pages_of_jobs_give_each_once(hengqin: Portal) -> None:
     whole = [job["id"] for job in hengqin.get("/v1/jobs?limit=200").json()["items"]]
     assert found == whole
     assert len(set(found)) == len(found) >= 3
+
+
+def test_a_key_that_sees_less_sees_no_job_of_one_that_sees_more(served: Served) -> None:
+    more, less = served.portal("quay", audience="staff"), served.portal("quay")
+    job = ended(more, upload(more, "编号,名称\nCJ-77,内部的事\n", "?kind=scene&dry_run=true"))
+    assert less.get(f"/v1/jobs/{job['id']}").status_code == 404
+    assert less.get("/v1/jobs").json() == {"items": [], "next": None}
