@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from api.questions import Question, answer_all
 from api.settings import ServeSettings
+from api.worker_processes import begin_worker_process
 from embeddings.encoder import Encoder, open_encoder
 from embeddings.recent_vectors import AskedText, Vector
 from graph.store.store import Store
@@ -98,7 +99,8 @@ _OF_PROCESS: list[Answerer] = []
 
 
 def begin_process(settings: ServeSettings) -> None:
-    """Make this process a lane."""
+    """Make this process a lane, which ends with its server."""
+    begin_worker_process()
     _OF_PROCESS.append(Answerer(settings))
 
 

@@ -1,5 +1,6 @@
 """Types of single cells: how one value of a row is read, checked and kept."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -112,6 +113,10 @@ def parse_amount(value: object) -> tuple[float, float] | None:
     low, high = numbers[0] * factor, numbers[-1] * factor
     if len(numbers) == 1 and re.search(r"不超过|以内|≤|<|最高|上限", text):
         low = 0.0
+    if not math.isfinite(max(low, high)):
+        raise BadValue(
+            "amount_unreadable", f"看不懂金额“{text[:30]}”", "请以万元为单位填数字，例如 300 或 100-200"
+        )
     return (min(low, high), max(low, high))
 
 
