@@ -29,7 +29,7 @@ from matcher.corpus import asked_texts
 _LOG = logging.getLogger("jiebang.lanes")
 # Taken together from the queue by one lane: more would make the first of them wait for the last.
 _TOGETHER = 4
-_GATHER = 0.005  # seconds
+_GATHER = 0.03  # seconds, beside 0.1 and more for what is gathered
 _KEPT_BYTES = 64_000_000
 _TEXTS_TOGETHER = 32
 
@@ -151,7 +151,9 @@ class Lanes:
                 await self._wake.wait_for(lambda: bool(self._waiting))
             if together > 1 and len(self._waiting) < together:
                 # Who was answered together asks again together, and is answered sooner so.
-                await asyncio.sleep(_GATHER)
+                until = time.perf_counter() + _GATHER
+                while len(self._waiting) < together and time.perf_counter() < until:
+                    await asyncio.sleep(_GATHER / 10)
                 if not self._waiting:
                     continue
             batch = self._take()
