@@ -228,7 +228,7 @@ def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
             events=EVENTS, audience="public", key_id="000000000000",
         )  # fmt: skip
         step(PutProcess(process=order), PutProcess(process=hook), counts=partner == "hengqin")
-        asked = {"kind": None, "partial": False, "dry_run": True, "suffix": ".csv", "audience": "partner"}
+        asked = {"kind": None, "partial": False, "dry_run": True, "suffix": ".csv", "audience": "public"}
         store.jobs.add(id=f"RW-{partner}", kind="bulk", partner=partner, actor="试", at=NOW, attributes=asked)
         store.jobs.cancel(f"RW-{partner}", NOW)
 
