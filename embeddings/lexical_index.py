@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from embeddings.array_files import grown
 from embeddings.ragged_rows import RaggedRows
 from embeddings.refusal import IndexRefused
-from embeddings.selection import allowed_slots, best
+from embeddings.selection import allowed_slots, best_slots
 
 _FORMAT = 1
 # Postings scored at a time: few enough for their arrays to stay in the processor's cache.
@@ -148,8 +148,7 @@ class LexicalIndex:
         """
         scores = self.scores(query_terms)
         mask = allowed_slots(allowed, self._capacity)
-        found = np.flatnonzero(scores if mask is None else scores * mask)
-        return best(found, scores[found], k)
+        return best_slots(scores if mask is None else scores * mask, k, 0.0)
 
     def contributions(self, query_terms: Sequence[str], slot: int) -> dict[str, float]:
         """Return each matching term's part of the score; added up in order they give it exactly.

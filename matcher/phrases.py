@@ -82,7 +82,7 @@ def shared_phrases(
     return tuple(chosen)
 
 
-def telling_runs(index: LexicalIndex, first: Sequence[str], second: Sequence[str]) -> dict[str, float]:
+def telling_runs(index: LexicalIndex, first: tuple[str, ...], second: tuple[str, ...]) -> dict[str, float]:
     """Runs of words that stand in both texts, with their weight.
 
     A run is one or more words that follow each other in both, and begins and ends at whole words in both. It is told
@@ -101,7 +101,8 @@ def telling_runs(index: LexicalIndex, first: Sequence[str], second: Sequence[str
     return weights
 
 
-def whole_words(words: Sequence[str]) -> list[str]:
+@lru_cache(maxsize=4 * _KEPT)
+def whole_words(words: tuple[str, ...]) -> tuple[str, ...]:
     """``words`` with the names of places put together again and, in place of pieces of a word, an empty word.
 
     The dictionary cuts names that it does not know (万/山区, 外/伶仃), and then leaves a single character that is no
@@ -118,14 +119,14 @@ def whole_words(words: Sequence[str]) -> list[str]:
         at = end
     odd = [len(word) == 1 and bool(_HAN.match(word)) and word not in loose for word in joined]
     bounded = (False, *odd, False)
-    return [
+    return tuple(
         ""
         if odd[at]
         or (bounded[at] and joined[at - 1] not in suffix)
         or (bounded[at + 2] and word not in places)
         else word
         for at, word in enumerate(joined)
-    ]
+    )
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ from typing import Any
 # pytest compiles the modules of its plugins itself when they are first imported, and CPython 3.11 cannot do that in
 # two threads at once: here no application is running yet.
 import pytest
+import schemathesis.specs.openapi.schemas  # noqa: F401
 from fastapi.testclient import TestClient
 
 import embeddings.encoder

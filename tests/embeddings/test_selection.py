@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embeddings.selection import allowed_slots, best
+from embeddings.selection import allowed_slots, best, best_slots
 
 
 @given(
@@ -17,6 +17,18 @@ def test_best_is_the_head_of_the_whole_sorted(pairs: list[tuple[int, float]], k:
     values = np.array([value for _, value in pairs], dtype=np.float64)
     expected = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:k]
     found = best(slots, values, k)
+    assert list(zip(found[0].tolist(), found[1].tolist(), strict=True)) == expected
+
+
+@given(
+    st.lists(st.sampled_from([-np.inf, -1.5, 0.0, 0.25, 2.0]), max_size=12),
+    st.integers(0, 14),
+    st.sampled_from([-np.inf, 0.0, 0.25]),
+)
+def test_best_slots_is_best_of_those_above(values: list[float], k: int, above: float) -> None:
+    pairs = [(slot, value) for slot, value in enumerate(values) if value > above]
+    found = best_slots(np.array(values, dtype=np.float32), k, above)
+    expected = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:k]
     assert list(zip(found[0].tolist(), found[1].tolist(), strict=True)) == expected
 
 
