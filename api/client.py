@@ -165,7 +165,9 @@ class CaseRecord(Record, total=False):
     first_use: bool
     investment: list[float]
     period: str
+    approach: str
     effect: str
+    measures: str
     replicable: str
     evidence: str
     batch: str
