@@ -66,7 +66,9 @@ def parse_measures(text: str) -> tuple[Measure, ...]:
             raise BadValue("measure_repeated", f"指标“{measure.name[:30]}”写了两次", "请合并成一条")
         found[measure.name] = measure
     if len(found) > _MOST:
-        raise BadValue("measures_too_many", f"有 {len(found)} 条成效指标", f"请留下最重要的，不超过 {_MOST} 条")
+        raise BadValue(
+            "measures_too_many", f"有 {len(found)} 条成效指标", f"请留下最重要的，不超过 {_MOST} 条"
+        )
     return tuple(found.values())
 
 
@@ -76,7 +78,9 @@ def _measure(part: str) -> Measure:
         raise BadValue("measure_unreadable", f"看不懂成效指标“{part[:40]}”", HOW)
     units = [unit for name in ("before", "after") if (unit := (read[f"{name}_unit"] or "").strip())]
     if len(set(units)) > 1:
-        raise BadValue("measure_units", f"“{part[:40]}”前后的单位不同（{units[0]}、{units[1]}）", "请换算成同一单位")
+        raise BadValue(
+            "measure_units", f"“{part[:40]}”前后的单位不同（{units[0]}、{units[1]}）", "请换算成同一单位"
+        )
     figures = [None if read[name] == PENDING else Decimal(read[name]) for name in ("before", "after")]
     source = (read["source"] or "").strip()
     return Measure(

@@ -40,9 +40,7 @@ def values_of_pair(now: Snapshot, scene_id: str, achievement_id: str) -> dict[st
     if scene is None or achievement is None:
         raise Refused("case_ends", "场景或成果不在库中。", "请核对编号。")
     reached = {
-        outcome.stage: outcome
-        for outcome in now.outcomes(scene_id)
-        if outcome.achievement == achievement_id
+        outcome.stage: outcome for outcome in now.outcomes(scene_id) if outcome.achievement == achievement_id
     }
     landed = reached.get("landed")
     if landed is None:
@@ -147,4 +145,3 @@ def _period(moments: Iterable[datetime | None]) -> str:
     if not months:
         return ""
     return months[0] if months[0] == months[-1] else f"{months[0]}至{months[-1]}"
-

@@ -116,7 +116,9 @@ def case_moves(file: CaseFile, *, role: str, at: datetime, actor: str) -> list[O
     found = []
     for name in rules.moves:
         values = _usual(file, name, {}, actor, at)
-        found += [one for one in moves_from(file, rules, role=role, at=at, values=values) if one.move.name == name]
+        found += [
+            one for one in moves_from(file, rules, role=role, at=at, values=values) if one.move.name == name
+        ]
     return found
 
 
@@ -134,7 +136,9 @@ def off_the_list(now: Snapshot | Store, id: str) -> Problem | None:
         if file.state == RETIRED
         else f"请用 jiebang case edit {id} 修改、jiebang case move {id} 办理，或换一个编号"
     )
-    return Problem(code="case_not_published", message=f"案例“{id}”现在是“{label}”，不能直接写入", remedy=remedy)
+    return Problem(
+        code="case_not_published", message=f"案例“{id}”现在是“{label}”，不能直接写入", remedy=remedy
+    )
 
 
 def _usual(file: CaseFile, name: str, values: Mapping[str, Any], actor: str, at: datetime) -> dict[str, Any]:
@@ -142,7 +146,9 @@ def _usual(file: CaseFile, name: str, values: Mapping[str, Any], actor: str, at:
     match name:
         case "amend":
             changed = any(values[one] != getattr(file, one) for one in values if one in CONTENT)
-            return {"editor": actor} | ({"consent": "", "consented_at": None} if changed and file.consent else {})
+            return {"editor": actor} | (
+                {"consent": "", "consented_at": None} if changed and file.consent else {}
+            )
         case "consent":
             return {"consented_at": to_the_second(at)}
         case "publish":
@@ -165,5 +171,7 @@ def _none_yet(now: Snapshot, same: Callable[[CaseFile], bool]) -> None:
         if file.state != RETIRED and same(file):
             label = LABELS[file.state][0]
             raise Refused(
-                "case_exists", f"已有案例 {file.id}（{label}）写的是同一件事。", f"请接着办这一个：jiebang case show {file.id}。"
+                "case_exists",
+                f"已有案例 {file.id}（{label}）写的是同一件事。",
+                f"请接着办这一个：jiebang case show {file.id}。",
             )

@@ -97,7 +97,17 @@ class CaseFile(Paper):
 # What people write of a case: exactly the columns of its record but for the id, and the task it came from.
 CONTENT = ("task", *(name for name in columns(Case) if name != "id"))
 # What a case says when it is finished, in the order of the document; the rest may stay empty.
-_NEEDED = ("title", "owner", "provider", "investment", "period", "summary", "approach", "replicable", "evidence")
+_NEEDED = (
+    "title",
+    "owner",
+    "provider",
+    "investment",
+    "period",
+    "summary",
+    "approach",
+    "replicable",
+    "evidence",
+)
 _TO_REVIEW = ("title", "owner", "provider", "approach")
 
 
@@ -117,10 +127,11 @@ def lacking(file: CaseFile) -> list[str]:
     figures = file.figures
     if not any(one.is_measured for one in figures):
         missing.append("成效指标（至少一条前后都有实测值）")
-    for one in figures:
-        gaps = [word for word, gap in (("前", one.before is None), ("后", one.after is None), ("来源", not one.source)) if gap]  # fmt: skip
-        if gaps:
-            missing.append(f"成效指标“{one.name}”的{'、'.join(gaps)}")
+    gaps = [one.name for one in figures if not (one.is_measured and one.source)]
+    if gaps:
+        more = f"等 {len(gaps)} 条" if len(gaps) > 2 else ""
+        named = "".join(f"“{name}”" for name in gaps[:2])
+        missing.append(f"成效指标{named}{more}的实测值或来源")
     if not file.consent:
         missing.append("建设单位同意")
     return missing
@@ -141,7 +152,9 @@ def _told(*names: str) -> Any:
         others = sorted(_label(name) for name in values if name not in names)
         if not others:
             return None
-        return _problem("case_fixed", f"办理这一步不能同时改“{'、'.join(others)}”", "请先退回草稿，再修改内容")
+        return _problem(
+            "case_fixed", f"办理这一步不能同时改“{'、'.join(others)}”", "请先退回草稿，再修改内容"
+        )
 
     return check
 
@@ -170,7 +183,9 @@ def _consent_ended(file: Any, values: Mapping[str, Any], at: datetime) -> Proble
 def _agreed(file: Any, values: Mapping[str, Any], at: datetime) -> Problem | None:
     if clean_cell(values.get("consent", "")) and values.get("consented_at") == to_the_second(at):
         return None
-    return _problem("case_consent", "没有写建设单位怎样同意", "请写单位、日期和依据，例如 某某公司 2026-03-01 同意函")
+    return _problem(
+        "case_consent", "没有写建设单位怎样同意", "请写单位、日期和依据，例如 某某公司 2026-03-01 同意函"
+    )
 
 
 def _complete_to_review(file: Any, values: Mapping[str, Any], at: datetime) -> Problem | None:
@@ -190,7 +205,9 @@ def _complete(file: Any, values: Mapping[str, Any], at: datetime) -> Problem | N
 def _measured(file: Any, values: Mapping[str, Any], at: datetime) -> Problem | None:
     figures = file.figures
     if half := [one.name for one in figures if not one.is_measured]:
-        return _problem("case_measures", f"成效指标“{half[0]}”没有前后的实测值", "请补填，或去掉没有实测的指标")
+        return _problem(
+            "case_measures", f"成效指标“{half[0]}”没有前后的实测值", "请补填，或去掉没有实测的指标"
+        )
     if not figures:
         return _problem("case_measures", "没有一条前后都有实测值的成效指标", HOW)
     return None

@@ -44,7 +44,9 @@ def precedent_values(
     result = np.full(len(keys), np.nan)
     if subject.node.kind == "achievement":
         slots = np.array([corpus.slots[key] for key in keys], dtype=np.int64)
-        for place in sorted({place for _, place in _tried(corpus, network, (subject.node.kind, subject.node.id))}):
+        for place in sorted(
+            {place for _, place in _tried(corpus, network, (subject.node.kind, subject.node.id))}
+        ):
             gist = corpus.vectors["gist"].vectors([corpus.slots[place]])[0]
             result = np.fmax(result, centred_cosine(corpus, "gist", gist, slots))
         return result
