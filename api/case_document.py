@@ -1,21 +1,22 @@
 """典型案例 as a document (docx): what an office hands out; what is not known yet reads 待补. Never a field or a formula."""
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from api.output_files import writing
 from graph.intake.writing import writable as plain
 from graph.kinds import Case
 from graph.measures import PENDING, parse_measures
 
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SONG, _HEI, _TITLE = "仿宋", "黑体", "方正小标宋简体"
 _HEAD = ("指标", "实施前", "实施后", "单位", "数据来源")
 _WIDTHS = (4.6, 2.4, 2.4, 2.2, 4.0)  # cm
 
 
-def write_case(path: Path, case: Case, *, day: date, draft: str = "") -> None:
+def write_case(path: Path, case: Case, *, draft: str = "") -> None:
     """The case as a document: title, what it is at a glance, five sections, the figures as a table.
 
     ``case`` is as its reader may see it: what is hidden from it is not there. ``draft``: the state of a case that is not
@@ -46,10 +47,20 @@ def write_case(path: Path, case: Case, *, day: date, draft: str = "") -> None:
         _effects(document, case)
         for heading, text in (("四、可复制条件", case.replicable), ("五、佐证材料", case.evidence)):
             _section(document, heading, text)
-        foot = document.add_paragraph(plain(f"案例编号：{case.id}　　导出日期：{day.isoformat()}"))
+        foot = document.add_paragraph(plain(f"案例编号：{case.id}"))
         foot.alignment = WD_ALIGN_PARAGRAPH.RIGHT
         document.core_properties.author, document.core_properties.title = "", plain(case.title)
         document.save(str(path))
+        _without_clock(path)
+
+
+def _without_clock(path: Path) -> None:
+    """Pack the document anew without the time of its writing: the same case gives the same bytes."""
+    with ZipFile(path) as packed:
+        parts = [(info.filename, packed.read(info)) for info in packed.infolist()]
+    with ZipFile(path, "w", ZIP_DEFLATED) as packed:
+        for name, content in parts:
+            packed.writestr(ZipInfo(name), content, ZIP_DEFLATED)
 
 
 def _font(style: Any, face: str, size: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from graph.kinds import Case
+from graph.kinds import Case, Node
 from graph.problems import Problem, Refused
 from graph.processes import OpenMove, moved, moves_from, opened
 from graph.store.changes import Change, PutNode, PutProcess, RemoveNode
@@ -63,20 +63,22 @@ def add_case(store: Store, *, actor: str, at: datetime, id: str = "", **values: 
     return file
 
 
-def case_from_pair(store: Store, scene: str, achievement: str, *, actor: str, at: datetime) -> CaseFile:
+def case_from_pair(
+    store: Store, scene: str, achievement: str, *, actor: str, at: datetime, id: str = ""
+) -> CaseFile:
     """Draft the case of a pairing that landed. Raises ``Refused`` as ``values_of_pair``, and ``case_exists``."""
     with store.snapshot() as now:
         values = values_of_pair(now, scene, achievement)
         _none_yet(now, lambda file: (file.scene_id, file.achievement_id) == (scene, achievement))
-    return add_case(store, actor=actor, at=at, **values)
+    return add_case(store, actor=actor, at=at, id=id, **values)
 
 
-def case_from_task(store: Store, task: str, *, actor: str, at: datetime) -> CaseFile:
+def case_from_task(store: Store, task: str, *, actor: str, at: datetime, id: str = "") -> CaseFile:
     """Draft the case of a concluded task. Raises ``Refused`` as ``values_of_task``, and ``case_exists``."""
     with store.snapshot() as now:
         values = values_of_task(now, task)
         _none_yet(now, lambda file: file.task == task)
-    return add_case(store, actor=actor, at=at, **values)
+    return add_case(store, actor=actor, at=at, id=id, **values)
 
 
 def edit_case(store: Store, id: str, values: Mapping[str, Any], *, actor: str, at: datetime) -> CaseFile:
@@ -122,12 +124,13 @@ def case_moves(file: CaseFile, *, role: str, at: datetime, actor: str) -> list[O
     return found
 
 
-def off_the_list(now: Snapshot | Store, id: str) -> Problem | None:
-    """Why a record may not be put under a case's id: a file holds it that is not published. None: it may.
+def held_back(now: Snapshot | Store, record: Node) -> Problem | None:
+    """Why a case may not be put under its id: a file holds it that is not published. None: it may, and so may other kinds.
 
     A sheet handed in again must not bring back what was retired, nor publish a draft around its review.
     """
-    file = now.process(CaseFile, id)
+    id = record.id
+    file = now.process(CaseFile, id) if isinstance(record, Case) else None
     if file is None or file.state == PUBLISHED:
         return None
     label = LABELS[file.state][0]

@@ -1,7 +1,6 @@
 """The case library: case new, from, list, show, edit, move, similar, export, history."""
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -298,7 +297,7 @@ def export(
     if not isinstance(seen, Record):
         refuse(f"案例 {file.id} 不在这次的可见范围之内。", "请换 --audience，或改案例的可见范围。", code=1)
     path = path or Path(f"典型案例-{file.id.replace('/', '_').replace(':', '_')}.docx")
-    write_case(path, seen, day=date.today(), draft=draft)
+    write_case(path, seen, draft=draft)
     say(f"已写好 {path}。" + (f"这是{draft}，文中已标明未发布。" if draft else ""))
 
 
