@@ -75,18 +75,29 @@ def precedent_note(network: Network, scene: Key, found: Precedent, record: Case 
     else:
         near = "相近" if found.likeness >= ALIKE else "其他"
         told = f"该成果已在{near}场景{titled(network, found.place)}中用过：{case}"
-    measured = measured_in(record)
-    return f"{told}，实测{measured}" if measured else told
-
-
-def measured_in(record: Case | None) -> str:
-    """What a case measured, short: the first figures before and after, else the beginning of its effect."""
     if record is None:
-        return ""
-    figures = [one.change for one in parse_measures(record.measures) if one.is_measured][:_FEW_MEASURES]
-    if figures:
-        return "、".join(figures)
-    first = record.effect.replace("\n", "；").replace("。", "；").split("；")[0]
+        return told
+    figures = _figures(record)
+    return (
+        f"{told}，实测{figures}"
+        if figures
+        else f"{told}，成效：{shown}"
+        if (shown := _first(record))
+        else told
+    )
+
+
+def measured_in(case: Case) -> str:
+    """What a case measured, short: the first figures before and after, else the beginning of its effect."""
+    return _figures(case) or _first(case)
+
+
+def _figures(case: Case) -> str:
+    return "、".join([one.change for one in parse_measures(case.measures) if one.is_measured][:_FEW_MEASURES])
+
+
+def _first(case: Case) -> str:
+    first = case.effect.replace("\n", "；").replace("。", "；").split("；")[0]
     return first if len(first) <= _SHORT else f"{first[:_SHORT]}…"
 
 

@@ -170,7 +170,7 @@ def _read_nodes(work: Work, now: Snapshot, own: str, held: Held | None) -> list[
         work.add(problems)
         if record is None:
             continue
-        if held and stored.get(id) is None and (problem := held(now, record)):
+        if held and isinstance(record, Node) and stored.get(id) is None and (problem := held(now, record)):
             work.add([replace(problem, sheet=work.table.sheet, row=row.number, column=None)])
             continue
         found.append(Found(work, row.number, record, stored.get(id)))
