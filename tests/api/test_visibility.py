@@ -428,6 +428,14 @@ def test_matches_of_what_is_just_written_do_not_depend_on_what_is_hidden(
     assert without.json()["items"]
 
 
+def test_cases_like_a_text_do_not_depend_on_what_is_hidden(pair: tuple[Portal, Portal]) -> None:
+    without, with_hidden = both(
+        pair, "POST", "/v1/similar-cases", json={"text": "某某 海岛无人机送药", "top": 50}
+    )
+    assert told(without) == told(with_hidden)
+    assert without.json()["items"]
+
+
 def test_scores_do_not_depend_on_what_is_hidden(pair: tuple[Portal, Portal]) -> None:
     asked = [{"scene": s, "achievement": a} for s, a in product(IDS["scene"], IDS["achievement"])]
     without, with_hidden = both(pair, "POST", "/v1/score", json={"pairs": asked})
