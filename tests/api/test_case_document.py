@@ -69,7 +69,9 @@ def test_document_has_chinese_fonts_no_fields_and_no_clock(tmp_path: Path) -> No
 
 def test_what_an_audience_may_not_see_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "案例.docx"
-    write_case(path, seen_by("public", CASE))
+    seen = seen_by("public", CASE)
+    assert isinstance(seen, Case)
+    write_case(path, seen)
     assert "验收报告" not in "".join(lines(path))
     assert lines(path)[-2] == "待补"
 

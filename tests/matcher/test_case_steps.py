@@ -9,6 +9,7 @@ import pytest
 from graph.feedback import Outcome
 from graph.kinds import Case
 from graph.problems import Refused
+from graph.processes import moved
 from graph.store.changes import PutFeedback, PutProcess
 from graph.store.store import Store
 from matcher.bids import Bid
@@ -193,16 +194,14 @@ def test_numbers_pass_over_what_sheets_have(store: Store) -> None:
 
 def test_a_step_by_someone_slower_writes_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     id = add_case(store, actor="李明", at=NOON, title="某").id
-    from matcher import case_steps
-
-    real = case_steps.moved
+    real = moved
 
     def beaten(*arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr(case_steps, "moved", real)
+        monkeypatch.setattr("matcher.case_steps.moved", real)
         edit_case(store, id, {"owner": "先改的"}, actor="程某", at=NOON)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(case_steps, "moved", beaten)
+    monkeypatch.setattr("matcher.case_steps.moved", beaten)
     with pytest.raises(Refused) as refused:
         edit_case(store, id, {"owner": "后改的"}, actor="李明", at=NOON)
     assert refused.value.code == "plan_stale"
