@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from api.output_files import writing
 from graph.intake.writing import writable as plain
 from graph.kinds import Case
-from graph.measures import PENDING, parse_measures
+from graph.measures import PENDING, measures_in
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SONG, _HEI, _TITLE = "仿宋", "黑体", "方正小标宋简体"
@@ -101,10 +101,10 @@ def _section(document: Any, heading: str, text: str) -> None:
 
 def _effects(document: Any, case: Case) -> None:
     document.add_paragraph("三、成效", style="Heading 1")
-    if case.effect:
-        for line in case.effect.split("\n"):
-            _indented(document, line)
-    figures = parse_measures(case.measures)
+    figures = measures_in(case.measures)
+    for line in (case.effect + ("" if figures else f"\n{case.measures}")).split("\n"):
+        if line.strip():
+            _indented(document, line.strip())
     table = document.add_table(rows=1, cols=len(_HEAD), style="Table Grid")
     _fill(table.rows[0].cells, _HEAD)
     for one in figures:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from graph.measures import Measures
 from graph.problems import BadValue
 from graph.values import (
     Amount,
@@ -429,7 +428,7 @@ class Case(Node):
     period: Text = column("实施周期", "周期", "period")
     approach: Text = column("做法", "主要做法", "实施过程", "approach")
     effect: Text = column("量化成效", "成效", "effect")
-    measures: Measures = column(
+    measures: Text = column(
         "成效指标",
         "前后对比",
         "measures",

@@ -72,6 +72,14 @@ def parse_measures(text: str) -> tuple[Measure, ...]:
     return tuple(found.values())
 
 
+def measures_in(text: str) -> tuple[Measure, ...]:
+    """The measures in a cell of a record, which may hold anything an office has written; none where it cannot be read."""
+    try:
+        return parse_measures(text)
+    except BadValue:
+        return ()
+
+
 def _measure(part: str) -> Measure:
     read = _MEASURE.fullmatch(part)
     if not read:
@@ -94,5 +102,5 @@ def _canonical(value: object) -> str:
     return "；".join(measure.text for measure in parse_measures(text)) if not is_blank(text) else ""
 
 
-# Kept as one text, so that sheets, JSON and the store hold it alike.
+# Kept as one text, so that sheets, JSON and the store hold it alike; of a case file only what can be read.
 Measures = Annotated[str, BeforeValidator(_canonical)]

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from graph.kinds import Case, columns
-from graph.measures import HOW, Measure, Measures, parse_measures
+from graph.measures import HOW, Measure, Measures, measures_in
 from graph.problems import Problem
 from graph.processes import Move, Rules, State
 from graph.resources import resource
@@ -90,8 +90,8 @@ class CaseFile(Paper):
 
     @property
     def figures(self) -> tuple[Measure, ...]:
-        """The measures one by one."""
-        return parse_measures(self.measures)
+        """The measures one by one; none where a sheet's words cannot be read as such."""
+        return measures_in(self.measures)
 
 
 # What people write of a case: exactly the columns of its record but for the id, and the task it came from.

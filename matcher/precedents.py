@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.kinds import Case
-from graph.measures import parse_measures
+from graph.measures import measures_in
 from graph.network import Network
 from matcher.corpus import Corpus, Key, Subject
 from matcher.features import centred_cosine
@@ -93,7 +93,7 @@ def measured_in(case: Case) -> str:
 
 
 def _figures(case: Case) -> str:
-    return "、".join([one.change for one in parse_measures(case.measures) if one.is_measured][:_FEW_MEASURES])
+    return "、".join([one.change for one in measures_in(case.measures) if one.is_measured][:_FEW_MEASURES])
 
 
 def _first(case: Case) -> str:

@@ -83,6 +83,13 @@ def test_a_draft_says_that_it_is_one(tmp_path: Path) -> None:
     assert cells(path)[1][1:] == [["待补"] * 5]
 
 
+def test_figures_that_a_sheet_has_as_prose_stand_as_prose(tmp_path: Path) -> None:
+    path = tmp_path / "案例.docx"
+    write_case(path, CASE.model_copy(update={"measures": "登塔少了许多"}))
+    assert lines(path)[6:9] == ["三、成效", "登塔减少", "登塔少了许多"]
+    assert cells(path)[1][1:] == [["待补"] * 5]
+
+
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         write_case(tmp_path / "无此" / "案例.docx", CASE)

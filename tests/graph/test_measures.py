@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graph.kinds import Case
-from graph.measures import Measure, parse_measures
+from graph.measures import Measure, measures_in, parse_measures
 from graph.problems import BadValue
 
 
@@ -63,6 +62,9 @@ _FIGURES = st.none() | st.decimals(-10_000, 10_000, places=2, allow_nan=False)
     )
 )  # fmt: skip
 def test_measures_come_back_from_their_text(measures: list[Measure]) -> None:
-    case = Case(id="AL-1", title="某案例", measures="；".join(one.text for one in measures))
-    assert parse_measures(case.measures) == tuple(measures)
-    assert Case(id="AL-1", title="某案例", measures=case.measures) == case
+    assert parse_measures("；".join(one.text for one in measures)) == tuple(measures)
+
+
+def test_of_what_a_sheet_has_only_figures_are_told() -> None:
+    text = "登塔次数：120→17 次/年"
+    assert (measures_in(text), measures_in("成效很好")) == (parse_measures(text), ())
