@@ -127,6 +127,7 @@ def declared_scopes(route: Any) -> tuple[Scope, ...] | None:
 
 Reader = Annotated[Caller, Depends(Needs("read"))]
 Writer = Annotated[Caller, Depends(Needs("write"))]
+StaffWriter = Annotated[Caller, Depends(Needs("write", staff=True))]
 Judge = Annotated[Caller, Depends(Needs("judge"))]
 Orderer = Annotated[Caller, Depends(Needs("order"))]
 StaffAdministrator = Annotated[Caller, Depends(Needs("admin", staff=True))]

@@ -5,6 +5,7 @@ from typing import Any
 from matcher.explanation import Explanation
 from matcher.ranker import LEVELS
 from matcher.ranking import Match
+from matcher.similar_cases import SimilarCase
 
 
 def breakdown(match: Match, why: Explanation) -> dict[str, Any]:
@@ -23,4 +24,16 @@ def breakdown(match: Match, why: Explanation) -> dict[str, Any]:
              "because": list(a.because), "own": list(a.own), "unknown": list(a.unknown), "verify": list(a.verify)}
             for a in why.advice
         ],
+    }  # fmt: skip
+
+
+def case_breakdown(found: SimilarCase) -> dict[str, Any]:
+    """A similar case likewise."""
+    case = found.case
+    return {
+        "rank": found.rank, "id": case.id, "title": case.title, "likeness": found.likeness,
+        "parts": [{"label": label, "share": share} for label, share in found.parts],
+        "reasons": list(found.reasons), "path": found.path or None, "measured": found.measured or None,
+        "scene": case.scene_id or None, "achievement": case.achievement_id or None,
+        "replicable": case.replicable or None,
     }  # fmt: skip

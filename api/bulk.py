@@ -22,6 +22,7 @@ from graph.problems import Problem, Refused
 from graph.store.audience import AudienceStore
 from graph.store.jobs import Job
 from graph.store.store import Store
+from matcher.case_steps import held_back
 from matcher.home import Home
 
 KIND = "bulk"
@@ -132,7 +133,13 @@ def _import(home: Home, store: Store, job: Job) -> tuple[str, dict[str, Any]]:
     )
     path = upload_path(folder, job.id, asked["suffix"])
     plan = plan_import(
-        path, store=store, at=job.created_at, kind=asked["kind"], actor=job.actor, partner=partner
+        path,
+        store=store,
+        at=job.created_at,
+        kind=asked["kind"],
+        actor=job.actor,
+        partner=partner,
+        held=held_back,
     )
     rows = sum(len(planned.table.rows) for planned in plan.tables)
     if plan.problems:

@@ -24,6 +24,7 @@ from urllib.parse import quote
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from api.case_wire import CaseFilePage, CaseFileShown, CaseMoveName, CaseState, SimilarCases
 from api.wire import (
     Brokers,
     BulkKind,
@@ -165,7 +166,9 @@ class CaseRecord(Record, total=False):
     first_use: bool
     investment: list[float]
     period: str
+    approach: str
     effect: str
+    measures: str
     replicable: str
     evidence: str
     batch: str
@@ -360,6 +363,54 @@ class JiebangClient:
         """Make a move of an order; what may be done next, and what it needs, stands in ``OrderShown.moves``."""
         sent = {"move": move, "values": values}
         return self._given(OrderShown, "POST", f"/v1/orders/{_escaped(id)}/moves", body=sent)
+
+    def similar_cases(
+        self, subject: Literal["scenes", "achievements"], id: str, *, top: int = 5
+    ) -> SimilarCases:
+        """The published cases most like a scene or an achievement, with why."""
+        return self._given(SimilarCases, "GET", f"/v1/{subject}/{_escaped(id)}/cases", params={"top": top})
+
+    def similar_cases_of_pair(self, scene: str, achievement: str, *, top: int = 5) -> SimilarCases:
+        """The published cases most like a pair."""
+        path = f"/v1/pairs/{_escaped(scene)}/{_escaped(achievement)}/cases"
+        return self._given(SimilarCases, "GET", path, params={"top": top})
+
+    def similar_cases_of_text(self, text: str, *, top: int = 5) -> SimilarCases:
+        """The published cases most like a need that is not stored."""
+        return self._given(SimilarCases, "POST", "/v1/similar-cases", body={"text": text, "top": top})
+
+    def case_document(self, id: str) -> bytes:
+        """A published case as a document (docx)."""
+        return self._send("GET", f"/v1/cases/{_escaped(id)}/document").content
+
+    def draft_case(
+        self, *, task: str = "", scene: str = "", achievement: str = "",
+        content: Mapping[str, Any] | None = None, by: str = "",
+    ) -> CaseFileShown:  # fmt: skip
+        """Draft a case from a concluded task, a pair that landed, or what is written; for the city's own keys."""
+        sent = {"task": task, "scene": scene, "achievement": achievement, "content": content, "by": by}
+        return self._given(CaseFileShown, "POST", "/v1/case-files", body=sent)
+
+    def case_file(self, id: str) -> CaseFileShown:
+        """Where a case stands, what it lacks, which ways lead on; for the city's own keys."""
+        return self._given(CaseFileShown, "GET", f"/v1/case-files/{_escaped(id)}")
+
+    def case_files(self, *, state: CaseState | None = None) -> Iterator[CaseFileShown]:
+        """Every case file, drafts among them; for the city's own keys."""
+        return self._items(CaseFilePage, "/v1/case-files", state=state)
+
+    def move_case(
+        self,
+        id: str,
+        move: CaseMoveName,
+        *,
+        by: str = "",
+        content: Mapping[str, Any] | None = None,
+        **values: str,
+    ) -> CaseFileShown:
+        """Make a move of a case; what may be done next, and what it needs, stands in ``CaseFileShown.moves``."""
+        sent = {"move": move, "by": by, "content": content, "values": values}
+        return self._given(CaseFileShown, "POST", f"/v1/case-files/{_escaped(id)}/moves", body=sent)
 
     def published(self, name: ListName) -> Iterator[Record]:
         """The records of one of the three published lists."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from api.answering import Answerer, Answers, Version, answer_in_process, begin_process
 from api.metrics import Metrics
 from api.problem_documents import Refusal, busy
-from api.questions import BrokersQuestion, MatchQuestion, Question
+from api.questions import BrokersQuestion, MatchQuestion, Question, SimilarCasesQuestion
 from api.settings import ServeSettings
 from embeddings.encoder import Encoder, open_encoder
 from embeddings.recent_vectors import AskedText, RecentVectors, Vector
@@ -121,7 +121,7 @@ class Lanes:
         since = time.perf_counter()
         try:
             vectors: dict[AskedText, Vector] = {}
-            if isinstance(question, MatchQuestion) and not question.is_stored:
+            if isinstance(question, MatchQuestion | SimilarCasesQuestion) and not question.is_stored:
                 vectors = await self._texts.vectors(list(asked_texts(question.node).values()))
                 self._metrics.steps.labels("encode").observe(time.perf_counter() - since)
         except BaseException as error:

@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
-from api.breakdown import breakdown
+from api.breakdown import breakdown, case_breakdown
 from graph.kinds import KINDS, Achievement, Broker, Node, Scene
 from graph.network import FIELD, RELATION_LABELS
 from graph.store.changes import NodeKey
@@ -19,6 +19,7 @@ from matcher.explanation import Explanation
 from matcher.filters import Filters
 from matcher.ranker import LEVELS
 from matcher.ranking import Asked, Match
+from matcher.similar_cases import similar_cases
 
 _BRIEF = (
     "rank", "kind", "id", "title", "score", "level", "level_label", "probabilities", "reason", "parts", "cautions",
@@ -71,6 +72,16 @@ class BrokersQuestion(Question):
 
     scene: Node
     achievement: Node
+    top: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarCasesQuestion(Question):
+    """The cases like ``node``, a scene or an achievement, or with ``achievement`` like the pair of them."""
+
+    node: Node
+    achievement: Node | None
+    is_stored: bool
     top: int
 
 
@@ -128,6 +139,8 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return {"items": [_scored(*pair) for pair in zip(asked, matches, strict=True)]}
         case BrokersQuestion():
             return _brokers(engine, question)
+        case SimilarCasesQuestion():
+            return _similar_cases(engine, question)
         case NeighbourhoodQuestion():
             return _neighbourhood(engine, question)
     raise TypeError(type(question).__name__)
@@ -196,6 +209,18 @@ def _broker(rank: int, found: BrokerMatch) -> dict[str, Any]:
         "reasons": list(found.reasons), "notes": list(found.notes),
         "conflicts": [{"hard": c.hard, "text": c.text, "path": c.path.text if c.path else None} for c in found.conflicts],
     }  # fmt: skip
+
+
+def _similar_cases(engine: Engine, question: SimilarCasesQuestion) -> dict[str, Any]:
+    asked = [question.node, *([question.achievement] if question.achievement else [])]
+    found = similar_cases(
+        engine.corpus, engine.network, asked, top=question.top, records=lambda key: engine.store.get(*key)
+    )
+    subjects = [
+        _named(node) if question.is_stored else {"kind": node.kind, "id": None, "title": node.title}
+        for node in asked
+    ]
+    return {"subjects": subjects, "items": [case_breakdown(one) for one in found]}
 
 
 def _neighbourhood(engine: Engine, question: NeighbourhoodQuestion) -> dict[str, Any]:

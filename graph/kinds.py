@@ -426,7 +426,14 @@ class Case(Node):
     first_use: Flag = column("首用首试", "是否首用首试", "first_use", default=None, choices=("是", "否"))
     investment: Amount = column("投入（万元）", "投入", "规模", "investment", default=None)
     period: Text = column("实施周期", "周期", "period")
+    approach: Text = column("做法", "主要做法", "实施过程", "approach")
     effect: Text = column("量化成效", "成效", "effect")
+    measures: Text = column(
+        "成效指标",
+        "前后对比",
+        "measures",
+        example="登塔作业次数：120→17 次/年（来源：用户使用证明）",
+    )
     replicable: Text = column("可复制条件", "replicable")
     evidence: Text = column("证明材料", "evidence")
     batch: Text = column("发布批次", "批次", "batch")

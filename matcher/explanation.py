@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.kinds import Achievement, Enterprise, Institution, Node, Scene
+from graph.kinds import Achievement, Case, Enterprise, Institution, Node, Scene
 from graph.network import FIELD, Network
 from graph.paths import Path, evidence_paths
 from graph.store.changes import NodeKey
@@ -26,8 +26,9 @@ from matcher.facts import indicators_of
 from matcher.indicators import Answer, answers
 from matcher.lifts import TITLE_ONLY, Change, Lift, changes, lifts
 from matcher.links import LINKS, link_notes
-from matcher.parts import MEANING, Part, note, parts_of, tried_here
+from matcher.parts import MEANING, Part, note, parts_of
 from matcher.phrases import Reading, reading, shared_phrases, telling_runs
+from matcher.precedents import ALIKE, precedent_note, precedents
 from matcher.ranker import LEVELS, Ranker
 from matcher.ranking import Match
 
@@ -93,6 +94,8 @@ class Explanation:
                 return abs(part.points) > SHOWN_POINTS
             case "price_fit":
                 return part.points < 0
+            case "precedent":
+                return (part.value or 0) >= ALIKE
             case "deadline":
                 return part.points < 0 and self.subject.kind != "scene"
             case _:
@@ -174,16 +177,25 @@ class Explainer:
 
     def _notes(self, match: Match, demand: Node, offer: Node) -> dict[str, str]:
         notes = {name: note(name, value, demand, offer) for name, value in match.values.items()}
-        if not np.isnan(match.values.get("precedent", np.nan)) and (
-            here := tried_here(self._network, demand, offer)
-        ):
-            notes["precedent"] = here
+        if not np.isnan(match.values.get("precedent", np.nan)):
+            notes["precedent"] = self._precedent_note(demand, offer)
         if any(match.values.get(name, np.nan) > 0 for name in LINKS):
             ends = ((demand.kind, demand.id), (offer.kind, offer.id))
             notes |= link_notes(self._corpus, self._network, *ends)
         if not np.isnan(match.values.get("experience", np.nan)):
             notes["experience"] = self._experience_note(match)
         return notes
+
+    def _precedent_note(self, demand: Node, offer: Node) -> str:
+        """The likest case in which the offer was tried; empty where it has gone since the ranking."""
+        scene, achievement = self._corpus.subject(demand), (offer.kind, offer.id)
+        found = precedents(self._corpus, self._network, scene, achievement)
+        if not found:
+            return ""
+        record = self._records(found[0].case)
+        return precedent_note(
+            self._network, (demand.kind, demand.id), found[0], record if isinstance(record, Case) else None
+        )
 
     def _experience_note(self, match: Match) -> str:
         """The judged pairs behind the part for experience; empty without the ranker that has them."""

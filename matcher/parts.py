@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from graph.identifiers.maturity import trl
 from graph.kinds import Achievement, Node, Scene
-from graph.network import Network
 from matcher.features import features
 
 MEANING = ("headline_meaning", "core_meaning", "gist_meaning")
@@ -71,23 +70,7 @@ def note(name: str, value: float, demand: Node, offer: Node) -> str:
         return f"意向价格 {asked} 万元，{'在' if value >= 1 else '超出'}预算 {most} 万元{'之内' if value >= 1 else ''}"
     elif name == "deadline" and isinstance(demand, Scene) and demand.deadline:
         return f"截止日期 {demand.deadline.isoformat()} 已过" if value < 0 else ""
-    elif name == "precedent":
-        return "该成果已在相似场景中用过" if value >= 0.2 else "该成果已在其他场景中用过"
     return ""
-
-
-def tried_here(network: Network, demand: Node, offer: Node) -> str:
-    """That the offer has been tried in this very demand, with the cases; empty where it has not."""
-    graph = network.graph
-    scene, found = (demand.kind, demand.id), (offer.kind, offer.id)
-    if scene not in graph or found not in graph:
-        return ""
-    cases = [
-        {case for case, _, name in graph.in_edges(key, keys=True) if name == relation}
-        for key, relation in ((found, "adopts"), (scene, "tried_in"))
-    ]
-    both = sorted(id for _, id in cases[0] & cases[1])
-    return f"已在本场景试用（案例 {'、'.join(both)}）" if both else ""
 
 
 def _amount(amount: tuple[float, float]) -> str:

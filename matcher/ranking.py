@@ -14,9 +14,10 @@ from graph.network import Network
 from graph.paths import proximity, related
 from matcher.corpus import Corpus, Key, Subject, keys_at
 from matcher.facts import FactRows
-from matcher.features import Pairs, centred_cosine, values
+from matcher.features import Pairs, values
 from matcher.filters import Filters, allowed_slots
 from matcher.links import link_values
+from matcher.precedents import precedent_values
 from matcher.ranker import Ranker, total
 
 # How many each channel proposes. Where no more than _ALL pass the filters, all of them are scored.
@@ -176,7 +177,7 @@ class Ranking:
         demand, offer = _sides(subject, theirs)
         pairs = Pairs(
             corpus=self.corpus, subject=subject, slots=slots, demand=demand, offer=offer, today=today,
-            proximity=self._proximity(subject, keys), precedent=self._precedent(subject, keys),
+            proximity=self._proximity(subject, keys), precedent=precedent_values(self.corpus, self.network, subject, keys),
             links=link_values(self.corpus, self.network, subject, keys),
             experience=self._experience(subject, slots),
         )  # fmt: skip
@@ -215,42 +216,6 @@ class Ranking:
             return np.full(len(keys), np.nan)
         near = proximity(self.network, key, keys)
         return np.array([near.get(k, 0.0) or np.nan for k in keys], dtype=np.float64)
-
-    def _precedent(self, subject: Subject, keys: Sequence[Key]) -> NDArray[np.float64]:
-        """How like this scene the scenes are in which the achievement has been tried: the likest counts, 0..1."""
-        if subject.node.kind != "achievement":
-            tried = {row: scenes for row, key in enumerate(keys) if (scenes := self._tried_in(key))}
-            likeness = self._likeness(subject, {scene for scenes in tried.values() for scene in scenes})
-            result = np.full(len(keys), np.nan)
-            for row, scenes in tried.items():
-                result[row] = max(likeness[scene] for scene in scenes)
-            return result
-        slots = np.array([self.corpus.slots[k] for k in keys], dtype=np.int64)
-        result = np.full(len(keys), np.nan)
-        for scene in sorted(self._tried_in((subject.node.kind, subject.node.id))):
-            gist = self.corpus.vectors["gist"].vectors([self.corpus.slots[scene]])[0]
-            result = np.fmax(result, centred_cosine(self.corpus, "gist", gist, slots))
-        return result
-
-    def _tried_in(self, key: Key) -> set[Key]:
-        """Scenes of the cases that adopted an achievement."""
-        graph = self.network.graph
-        if key not in graph or not graph.pred[key]:
-            return set()
-        cases = [case for case, _, relation in graph.in_edges(key, keys=True) if relation == "adopts"]
-        found = {
-            scene
-            for case in cases
-            for _, scene, relation in graph.out_edges(case, keys=True)
-            if relation == "tried_in"
-        }
-        return {scene for scene in found if scene in self.corpus.slots}
-
-    def _likeness(self, subject: Subject, scenes: set[Key]) -> dict[Key, float]:
-        ordered = sorted(scenes)
-        slots = np.array([self.corpus.slots[scene] for scene in ordered], dtype=np.int64)
-        cosines = centred_cosine(self.corpus, "gist", subject.vectors["gist"], slots)
-        return dict(zip(ordered, cosines.tolist(), strict=True))
 
 
 def _sides(subject: Subject, theirs: FactRows) -> tuple[FactRows, FactRows]:

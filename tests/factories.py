@@ -30,6 +30,14 @@ def make_scene(id: str = "CJ-1", **columns: Any) -> Scene:
     return Scene(**({"id": id, "title": "海岛物资无人机投送"} | columns))
 
 
+def unlike_scenes(count: int) -> list[Scene]:
+    """Scenes with nothing in common with any other record: beside them what is alike stands out."""
+    return [
+        make_scene(f"CJ-X{n}", title="".join(chr(0x5000 + (97 * n + 31 * k) % 4001) for k in range(12)))
+        for n in range(count)
+    ]
+
+
 def make_achievement(id: str = "CG-1", **columns: Any) -> Achievement:
     """An achievement; ``columns`` as of ``make_scene``."""
     return Achievement(**({"id": id, "title": "垂直起降固定翼无人运输机"} | columns))

@@ -17,6 +17,7 @@ from api.cli import (
     assigning,
     awards,
     bids,
+    cases,
     feedback,
     gaps,
     history,
@@ -90,6 +91,7 @@ for module in (
     tasks,
     bids,
     racing,
+    cases,
     serving,
 ):
     module.register(app)

@@ -63,6 +63,7 @@ def import_(
     """导入表格：先核对，再整批写入；有错误则指出位置和改法。"""
     from api.output_files import check_target
     from graph.intake.importing import plan_import
+    from matcher.case_steps import held_back
 
     settings: Settings = context.obj
     kind, files = _kind_and_files(kind, files)
@@ -80,6 +81,7 @@ def import_(
             kind=kind,
             overrides=overrides,
             actor=judge.strip() or actor.strip(),
+            held=held_back,
         )
         _show_mapping(plan)
         _show_problems(plan)

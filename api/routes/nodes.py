@@ -31,6 +31,7 @@ from graph.problems import Refused
 from graph.store.changes import PutNode, RemoveNode
 from graph.store.history import Entry
 from graph.store.records import canonical, node_from
+from matcher.case_steps import held_back
 
 # Looked at for one page at most: a rare filter gives a short page and a cursor to go on from, not a long wait.
 _LOOKED_AT = 5000
@@ -102,6 +103,8 @@ def _add_writing(router: APIRouter, kind: str, label: str, shape: Any) -> None:
         if before is not None and before != node:
             raise Refusal(409, "already_there", f"已有编号为“{node.id}”的{label}。", "要修改请用 PUT 或 PATCH；要另建请换一个编号。")  # fmt: skip
         if before is None:
+            if problem := held_back(caller.whole, node):
+                raise Refusal(409, problem.code, f"{problem.message}。", f"{problem.remedy}。")
             _write(parts, caller, [PutNode(node=node)], f"推送{label} {node.id}", since)
         shown = shown_record(node, caller)
         place = f"/v1/{PLURALS[kind]}/{_escaped(node.id)}"

@@ -1,6 +1,6 @@
 """Plans the import of files against the store, and commits the plan as one transaction."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +26,8 @@ from graph.store.snapshot import Snapshot
 from graph.store.store import Store
 
 Source = str | Path | Table
+# Why a new record may not be put under its id; None: it may.
+Held = Callable[[Snapshot, Node], Problem | None]
 Put = PutNode | PutEdge | PutFeedback
 
 
@@ -99,6 +101,7 @@ def plan_import(
     overrides: Mapping[str, str] | None = None,
     actor: str = "",
     partner: AudienceStore | None = None,
+    held: Held | None = None,
 ) -> ImportPlan:
     """The plan of importing files (or tables already read) as one transaction; the store is only read.
 
@@ -107,7 +110,8 @@ def plan_import(
     after all nodes, so they may point to nodes of the same import. A judgement or outcome without a name is
     ``actor``'s, one without a date is of ``at``. A column that the file does not have leaves an existing
     record's values as they are; a blank cell under a present header clears the value. ``partner`` is the view of
-    the partner who sends the files, see ``partner_rows``. Raises ``Refused`` for a file that cannot be read.
+    the partner who sends the files, see ``partner_rows``. ``held`` says why a
+    new record may not be put under its id (None: it may): what is under way there is not to be written around. Raises ``Refused`` for a file that cannot be read.
     """
     overrides = overrides or {}
     several = [sources] if isinstance(sources, (str, Path, Table)) else list(sources)
@@ -120,7 +124,7 @@ def plan_import(
         own = f"{partner.own}:" if partner else ""
         if partner is not None:
             refuse_all_but_nodes(works)
-        nodes = without_repeats([f for w in _of(works, KINDS) for f in _read_nodes(w, now, own)])
+        nodes = without_repeats([f for w in _of(works, KINDS) for f in _read_nodes(w, now, own, held)])
         edges = [f for w in _of(works, (RELATION,)) for f in _read_edges(w)]
         edges = _with_stored(without_repeats(with_ends(edges, nodes, now)), now)
         said = [f for w in _of(works, FEEDBACK_LABELS) for f in read_feedback(w, actor=actor, at=at)]
@@ -150,7 +154,7 @@ def _of(works: list[Work], kinds: Container[str]) -> list[Work]:
     return [work for work in works if work.mapping and work.mapping.kind in kinds]
 
 
-def _read_nodes(work: Work, now: Snapshot, own: str) -> list[Found]:
+def _read_nodes(work: Work, now: Snapshot, own: str, held: Held | None) -> list[Found]:
     mapping = work.mapping
     if mapping is None:
         return []
@@ -164,8 +168,12 @@ def _read_nodes(work: Work, now: Snapshot, own: str) -> list[Found]:
             continue
         record, problems = as_own(reading.record, own, work.table.sheet, row.number)
         work.add(problems)
-        if record is not None:
-            found.append(Found(work, row.number, record, stored.get(id)))
+        if record is None:
+            continue
+        if held and isinstance(record, Node) and stored.get(id) is None and (problem := held(now, record)):
+            work.add([replace(problem, sheet=work.table.sheet, row=row.number, column=None)])
+            continue
+        found.append(Found(work, row.number, record, stored.get(id)))
     warn_of_choices(work, found)
     if found and "id" not in mapping.attributes:
         example = getattr(found[0].record, "id", "")

@@ -81,6 +81,8 @@ def test_names_that_clients_are_made_of_do_not_change(document: dict[str, Any]) 
         "create_judgement", "list_judgements", "create_outcome", "list_outcomes", "place_order", "list_orders", "get_order",
         "move_order", "get_list", "upload_records", "list_jobs", "get_job", "cancel_job", "get_job_report",
         "create_webhook", "list_webhooks", "get_webhook", "delete_webhook", "move_webhook", "ping_webhook",
+        "similar_cases_of_scene", "similar_cases_of_achievement", "similar_cases_of_pair", "similar_cases_of_text",
+        "get_case_document", "list_case_files", "draft_case", "get_case_file", "move_case",
         "list_deliveries", "replay_deliveries", "list_keys", "create_key", "revoke_key",
     }  # fmt: skip
     assert names >= of_kinds | others

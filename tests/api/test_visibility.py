@@ -28,6 +28,8 @@ from graph.store.changes import Change, PutEdge, PutFeedback, PutNode, PutProces
 from graph.store.history import entries_since
 from graph.store.store import Store, open_store
 from graph.values import Visibility
+from matcher.case_drafts import new_case
+from matcher.cases import CaseFile
 from matcher.home import Home
 from matcher.orders import Order, order_rules
 from tests.api.conftest import Portal, Served, problem, serving
@@ -78,6 +80,15 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/achievements/{id}/matches"): Route(scope="read", url="/v1/achievements/没有/matches", status=404),
     ("GET", "/v1/pairs/{scene}/{achievement}"): Route(scope="read", url="/v1/pairs/没有/没有", status=404),
     ("GET", "/v1/pairs/{scene}/{achievement}/brokers"): Route(scope="read", url="/v1/pairs/没有/没有/brokers", status=404),
+    ("GET", "/v1/scenes/{id}/cases"): Route(scope="read", url="/v1/scenes/没有/cases", status=404),
+    ("GET", "/v1/achievements/{id}/cases"): Route(scope="read", url="/v1/achievements/没有/cases", status=404),
+    ("GET", "/v1/pairs/{scene}/{achievement}/cases"): Route(scope="read", url="/v1/pairs/没有/没有/cases", status=404),
+    ("POST", "/v1/similar-cases"): Route(scope="read", url="/v1/similar-cases", status=422, body={"text": " "}),
+    ("GET", "/v1/cases/{id}/document"): Route(scope="read", url="/v1/cases/没有/document", status=404),
+    ("GET", "/v1/case-files"): Route(scope="write", staff=True, url="/v1/case-files", status=200),
+    ("POST", "/v1/case-files"): Route(scope="write", staff=True, url="/v1/case-files", status=422, body={}),
+    ("GET", "/v1/case-files/{id}"): Route(scope="write", staff=True, url="/v1/case-files/没有", status=404),
+    ("POST", "/v1/case-files/{id}/moves"): Route(scope="write", staff=True, url="/v1/case-files/没有/moves", status=404, body={"move": "retire"}),
     ("GET", "/v1/graph/{id}"): Route(scope="read", url="/v1/graph/没有", status=404),
     ("GET", "/v1/lists/{name}"): Route(scope="read", url="/v1/lists/cases", status=200),
     ("POST", "/v1/match"): Route(scope="read", url="/v1/match", status=422, body={"text": " "}),
@@ -161,6 +172,10 @@ def hidden_edges(mark: str) -> list[Edge]:
     ]
 
 
+def a_case_file(id: str, **values: Any) -> CaseFile:
+    return new_case(id, at=START, editor="程某", title="海岛无人机送药", **values)
+
+
 def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
     """The world, step by step at the same times; with what is hidden of the levels in ``hidden`` between the steps."""
     at = START
@@ -207,6 +222,9 @@ def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
     step(scene.model_copy(update={"title": "水面漂浮物的识别"}))
     if "staff" in hidden:
         step(scene.model_copy(update={"title": "水面漂浮物的识别", "contact": "换了人"}), counts=False)
+    if hidden:
+        draft = a_case_file("AL-3", scene_id="CJ-1", achievement_id="CG-1", effect="有成效")
+        step(PutProcess(process=draft), counts=False)
     own = a_node("scene", "hengqin:CJ-9", title="口岸送药", summary="跨境送药", contact="王工", budget="50")
     step(
         own,
@@ -289,12 +307,13 @@ IDS = {
     "enterprise": ["QY-1", "QY-2", *MARKS],
     "institution": ["JG-1", *MARKS[:2]],
     "broker": ["JJ-1", "JJ-2", *MARKS[:2]],
-    "case": ["AL-1", "AL-2", *MARKS],
+    "case": ["AL-1", "AL-2", "AL-3", *MARKS],
 }
 QUERIES: Mapping[str, list[str]] = {
     "/v1/scenes/{id}/matches": ["", "?detail=full&top=3", "?field=低空经济&min_trl=6"],
     "/v1/achievements/{id}/matches": ["?detail=full"],
     "/v1/scenes/{id}/enterprises": ["?detail=full"],
+    "/v1/scenes/{id}/cases": ["", "?top=50"],
     "/v1/graph/{id}": ["?depth=3", "?depth=3&limit=5", "?kind=platform"],
     "/v1/lists/{name}": ["", "?format=csv", "?format=xlsx"],
     "/v1/judgements": ["", "?scene=CJ-1", "?scene=HXstaff-1"],
@@ -405,6 +424,14 @@ def test_matches_of_what_is_just_written_do_not_depend_on_what_is_hidden(
     pair: tuple[Portal, Portal], body: dict[str, Any]
 ) -> None:
     without, with_hidden = both(pair, "POST", "/v1/match", json=body)
+    assert told(without) == told(with_hidden)
+    assert without.json()["items"]
+
+
+def test_cases_like_a_text_do_not_depend_on_what_is_hidden(pair: tuple[Portal, Portal]) -> None:
+    without, with_hidden = both(
+        pair, "POST", "/v1/similar-cases", json={"text": "某某 海岛无人机送药", "top": 50}
+    )
     assert told(without) == told(with_hidden)
     assert without.json()["items"]
 

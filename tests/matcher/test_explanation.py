@@ -43,6 +43,7 @@ from tests.factories import (
     nodes,
     put,
     shown,
+    unlike_scenes,
 )
 
 MakeRanking = Callable[[Store], Ranking]
@@ -252,25 +253,40 @@ def test_reason_without_common_words_names_the_likest_meaning_if_any() -> None:
     assert replace(why, parts=alike).reason == "内容语义相近"
 
 
-@pytest.mark.parametrize(
-    ("value", "note"),
-    [(0.2, "该成果已在相似场景中用过"), (0.19, "该成果已在其他场景中用过"), (float("nan"), "")],
-)
-def test_precedent_is_noted_by_how_like_the_scene_was(
-    store: Store, make_ranking: MakeRanking, value: float, note: str
-) -> None:
+def _precedent(engine_over: Callable[..., Engine], *others: Node) -> Explanation:
     scene, offer = make_scene(), make_achievement()
-    put(store, scene, offer)
-    ranking = make_ranking(store)
-    match = ranking.score(scene, "achievement", [offer.id], today=TODAY)[offer.id]
-    why = explain(
-        replace(match, values=match.values | {"precedent": value}),
-        scene,
-        offer,
-        ranking.corpus,
-        ranking.network,
-    )
-    assert _notes(why).get("precedent", "") == note
+    engine = engine_over(scene, offer, *unlike_scenes(50), *others)
+    (why,) = engine.explain(scene, engine.match(scene, top=1, today=TODAY))
+    return why
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([make_scene("CJ-9", title="海岛物资无人机投送航线")], "该成果已在相近场景“海岛物资无人机投送航线”中用过：案例“某案例”（AL-7）"),
+        ([make_scene("CJ-9", title="鲍鱼养殖网箱清洗")], "该成果已在其他场景“鲍鱼养殖网箱清洗”中用过：案例“某案例”（AL-7）"),
+        ([], "该成果已有案例“某案例”（AL-7）"),
+    ],
+)  # fmt: skip
+def test_precedent_names_the_case_how_it_is_like_and_what_was_measured(
+    engine_over: Callable[..., Engine], others: list[Node], told: str
+) -> None:
+    figures = "航次：3→12 次/日（来源：台账）；载重：5→20 kg（来源：台账）；费用：9→3 元（来源：台账）"
+    why = _precedent(engine_over, make_case("AL-7", scene_id="CJ-9", measures=figures), *others)
+    note = f"{told}，实测航次：3→12 次/日、载重：5→20 kg"
+    assert _notes(why)["precedent"] == note
+    # In one line it is a reason where the place was like this one.
+    assert (note in why.reason) == ("相近" in told)
+
+
+@pytest.mark.parametrize(
+    ("effect", "told"), [("航次翻番；费用下降", "航次翻番"), ("很" * 50, "很" * 40 + "…")]
+)
+def test_precedent_without_figures_tells_the_beginning_of_its_effect(
+    engine_over: Callable[..., Engine], effect: str, told: str
+) -> None:
+    why = _precedent(engine_over, make_case("AL-7", effect=effect))
+    assert _notes(why)["precedent"] == f"已在本场景试用：案例“某案例”（AL-7），成效：{told}"
 
 
 def test_phrases_are_the_longest_common_runs_and_none_lies_within_another(
@@ -313,7 +329,7 @@ def test_phrases_are_whole_words_on_both_sides_and_no_general_ones(
 def test_a_trial_in_this_very_scene_is_said_with_its_case(pair: Callable[..., Explanation]) -> None:
     case = make_case("AL-7")
     edges = (make_edge(case, "adopts", make_achievement()), make_edge(case, "tried_in", make_scene()))
-    assert _notes(pair({}, {}, case, *edges))["precedent"] == "已在本场景试用（案例 AL-7）"
+    assert _notes(pair({}, {}, case, *edges))["precedent"] == "已在本场景试用：案例“某案例”（AL-7）"
 
 
 def test_limit_of_phrases_keeps_the_first(store: Store, make_ranking: MakeRanking) -> None:

@@ -246,6 +246,19 @@ def test_precedent_is_the_likeness_of_the_likest_scene_it_was_tried_in(
     assert back["CJ-2"].values["precedent"] == pytest.approx(1.0)
 
 
+def test_precedent_of_a_case_whose_scene_is_not_known_is_the_likeness_of_the_case(
+    store: Store, make_ranking: MakeRanking
+) -> None:
+    demand, case = make_scene("CJ-1"), make_case("AL-1", scene_id="CJ-9", title="海岛无人机投送试运")
+    put(store, demand, case, make_achievement("CG-1"), make_scene("CJ-2", title="鲍鱼养殖网箱清洗"))
+    ranking = make_ranking(store)
+    corpus = ranking.corpus
+    slots = np.array([corpus.slots["case", "AL-1"]])
+    likeness = centred_cosine(corpus, "gist", corpus.subject(demand).vectors["gist"], slots)
+    found = ranking.score(demand, "achievement", ["CG-1"], today=TODAY)["CG-1"].values["precedent"]
+    assert found == likeness[0] > 0
+
+
 def _oracle(corpus: Corpus, view: str, query: Any, slot: int) -> float:
     """Both vectors less the mean of all that are not blank, and the cosine of what is left."""
     index = corpus.vectors[view]

@@ -99,7 +99,7 @@ def sheets_of() -> Callable[[Path], dict[str, list[list[object]]]]:
 
 @dataclass(slots=True)
 class Clock:
-    """The moment at which commands of tasks, bids and races do their work; a test moves it."""
+    """The moment at which commands of tasks, bids, races and cases do their work; a test moves it."""
 
     at: datetime = NOON
 
@@ -110,10 +110,10 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands at noon of a day of March until it is moved."""
-    from api.cli import bids, racing, task_moves, task_pages, tasks
+    from api.cli import bids, cases, racing, task_moves, task_pages, tasks
 
     made = Clock()
-    for module in (bids, racing, task_moves, task_pages, tasks):
+    for module in (bids, cases, racing, task_moves, task_pages, tasks):
         monkeypatch.setattr(module, "now", made)
     monkeypatch.setenv("JIEBANG_USER", "李明")
     return made

@@ -1,0 +1,138 @@
+"""典型案例 as a document (docx): what an office hands out; what is not known yet reads 待补. Never a field or a formula."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from api.output_files import writing
+from graph.intake.writing import writable as plain
+from graph.kinds import Case
+from graph.measures import PENDING, measures_in
+
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_SONG, _HEI, _TITLE = "仿宋", "黑体", "方正小标宋简体"
+_HEAD = ("指标", "实施前", "实施后", "单位", "数据来源")
+_WIDTHS = (4.6, 2.4, 2.4, 2.2, 4.0)  # cm
+
+
+def write_case(path: Path, case: Case, *, draft: str = "") -> None:
+    """The case as a document: title, what it is at a glance, five sections, the figures as a table.
+
+    ``case`` is as its reader may see it: what is hidden from it is not there. ``draft``: the state of a case that is not
+    published, which the document says. Raises ``Refused`` where the file cannot be written.
+    """
+    from docx import Document
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Cm, Pt
+
+    with writing(path, ".docx"):
+        document = Document()
+        for section in document.sections:
+            section.page_width, section.page_height = Cm(21), Cm(29.7)
+            section.left_margin = section.right_margin = Cm(2.7)
+        normal = document.styles["Normal"]
+        _font(normal, _SONG, Pt(14))
+        normal.paragraph_format.line_spacing = 1.4
+        for level, face in (("Title", _TITLE), ("Heading 1", _HEI)):
+            _font(document.styles[level], face, Pt(20 if level == "Title" else 16))
+        title = document.add_paragraph(plain(case.title), style="Title")
+        title.alignment = WD_ALIGN_PARAGRAPH.CENTER
+        if draft:
+            mark = document.add_paragraph(plain(f"（{draft}，未发布，请勿外传）"))
+            mark.alignment = WD_ALIGN_PARAGRAPH.CENTER
+        _glance(document, case)
+        for heading, text in (("一、背景与需求", case.summary), ("二、做法", case.approach)):
+            _section(document, heading, text)
+        _effects(document, case)
+        for heading, text in (("四、可复制条件", case.replicable), ("五、佐证材料", case.evidence)):
+            _section(document, heading, text)
+        foot = document.add_paragraph(plain(f"案例编号：{case.id}"))
+        foot.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+        document.core_properties.author, document.core_properties.title = "", plain(case.title)
+        document.save(str(path))
+        _without_clock(path)
+
+
+def _without_clock(path: Path) -> None:
+    """Pack the document anew without the time of its writing: the same case gives the same bytes."""
+    with ZipFile(path) as packed:
+        parts = [(info.filename, packed.read(info)) for info in packed.infolist()]
+    with ZipFile(path, "w", ZIP_DEFLATED) as packed:
+        for name, content in parts:
+            packed.writestr(ZipInfo(name), content, ZIP_DEFLATED)
+
+
+def _font(style: Any, face: str, size: Any) -> None:
+    from docx.oxml.ns import qn
+    from docx.shared import RGBColor
+
+    style.font.name, style.font.size, style.font.bold = face, size, False
+    style.font.color.rgb = RGBColor(0, 0, 0)
+    fonts = style.element.get_or_add_rPr().get_or_add_rFonts()
+    # A theme's font would win over the one that is named.
+    for name in [name for name in fonts.attrib if name.endswith("Theme")]:
+        del fonts.attrib[name]
+    for script in ("w:eastAsia", "w:ascii", "w:hAnsi"):
+        fonts.set(qn(script), face)
+
+
+def _glance(document: Any, case: Case) -> None:
+    investment = ""
+    if case.investment:
+        low, high = case.investment
+        investment = f"{low:g} 万元" if low == high else f"{low:g}—{high:g} 万元"
+    first = {True: "是", False: "否", None: ""}[case.first_use]
+    rows = [
+        ("建设单位", case.owner), ("技术方", case.provider), ("产业领域", "、".join(case.field)), ("所在区", case.district or ""),
+        ("实施周期", case.period), ("投入", investment), ("首用首试", first), ("发布批次", case.batch),
+    ]  # fmt: skip
+    table = document.add_table(rows=0, cols=4, style="Table Grid")
+    for left, right in zip(rows[::2], rows[1::2], strict=True):
+        _fill(table.add_row().cells, (left[0], left[1] or PENDING, right[0], right[1] or PENDING))
+
+
+def _section(document: Any, heading: str, text: str) -> None:
+    document.add_paragraph(heading, style="Heading 1")
+    for line in (text or PENDING).split("\n"):
+        if line.strip():
+            _indented(document, line.strip())
+
+
+def _effects(document: Any, case: Case) -> None:
+    document.add_paragraph("三、成效", style="Heading 1")
+    figures = measures_in(case.measures)
+    for line in (case.effect + ("" if figures else f"\n{case.measures}")).split("\n"):
+        if line.strip():
+            _indented(document, line.strip())
+    table = document.add_table(rows=1, cols=len(_HEAD), style="Table Grid")
+    _fill(table.rows[0].cells, _HEAD)
+    for one in figures:
+        before, after = (PENDING if figure is None else f"{figure:f}" for figure in (one.before, one.after))
+        _fill(table.add_row().cells, (one.name, before, after, one.unit, one.source or PENDING))
+    if not figures:
+        _fill(table.add_row().cells, (PENDING,) * len(_HEAD))
+    _widen(table)
+
+
+def _indented(document: Any, text: str) -> None:
+    from docx.shared import Pt
+
+    document.add_paragraph(plain(text)).paragraph_format.first_line_indent = Pt(28)
+
+
+def _fill(cells: Sequence[Any], texts: Sequence[str]) -> None:
+    from docx.shared import Pt
+
+    for cell, text in zip(cells, texts, strict=True):
+        cell.text = plain(text)
+        for run in cell.paragraphs[0].runs:
+            run.font.size = Pt(12)
+
+
+def _widen(table: Any) -> None:
+    from docx.shared import Cm
+
+    for row in table.rows:
+        for cell, width in zip(row.cells, _WIDTHS, strict=True):
+            cell.width = Cm(width)
