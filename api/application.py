@@ -78,8 +78,9 @@ async def _running(
     """The work beside the routes, from the first request to the last."""
     lanes = Lanes(settings, metrics)
     follower = Follower(settings, store, lanes, metrics)
-    bulk, dispatcher = BulkRunner(settings, store, follower), Dispatcher(settings, store)
-    app.state.services = Services(
+    dispatcher = Dispatcher(settings, store)
+    bulk = BulkRunner(settings, store, lambda: services.changed())
+    services = Services(
         settings=settings,
         store=store,
         lanes=lanes,
@@ -88,6 +89,7 @@ async def _running(
         bulk=bulk,
         dispatcher=dispatcher,
     )
+    app.state.services = services
     lanes.start()
     work = [
         asyncio.create_task(coroutine)

@@ -5,14 +5,13 @@ import contextlib
 import logging
 import multiprocessing
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from api.following import Follower
 from api.settings import ServeSettings
 from api.worker_processes import begin_worker_process
 from embeddings.refusal import IndexRefused
@@ -43,8 +42,9 @@ _LOG = logging.getLogger("jiebang.bulk")
 class BulkRunner:
     """Takes queued uploads one after the other."""
 
-    def __init__(self, settings: ServeSettings, store: Store, follower: Follower) -> None:
-        self._settings, self._store, self._follower = settings, store, follower
+    def __init__(self, settings: ServeSettings, store: Store, changed: Callable[[], None]) -> None:
+        """``changed`` is told when something may have been written."""
+        self._settings, self._store, self._changed = settings, store, changed
         self._wake = asyncio.Event()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -96,7 +96,7 @@ class BulkRunner:
             message = f"处理上传的进程意外结束。{_written_or_not(now)}"
             result = _failed("job_died", message, "文件可能太大：请分成几份上传；重复的记录不会写两遍。")
             await asyncio.to_thread(self._store.jobs.finish, job.id, "failed", result, datetime.now(UTC))
-        self._follower.poke()
+        self._changed()
 
     def _stop(self) -> None:
         if self._pool is not None:

@@ -178,7 +178,7 @@ def _write(parts: Parts, caller: Caller, changes: Sequence[Any], reason: str, si
         if refused.code == "plan_stale":
             raise stale() from None
         raise
-    parts.follower.poke()
+    parts.changed()
 
 
 def _values(sent: BaseModel) -> dict[str, Any]:

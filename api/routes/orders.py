@@ -41,7 +41,7 @@ def place_order(request: Request, caller: Orderer, parts: Parts, sent: OrderSent
         scene=sent.scene.strip(), achievement=sent.achievement.strip(), contact=sent.contact, contact_phone=sent.contact_phone,
     )  # fmt: skip
     caller.whole.apply([PutProcess(process=order)], actor=caller.actor, at=at, reason=f"一键点单 {number}")
-    parts.follower.poke()
+    parts.changed()
     return record_response(request, _shown(caller, order, at), 201, {"Location": f"/v1/orders/{number}"})
 
 
@@ -91,7 +91,7 @@ def move_order(request: Request, caller: Orderer, parts: Parts, id: OrderId, sen
                 409, "moved_meanwhile", "点单刚被别人办过一步，没有写入。", "请重新查看后再办。"
             ) from None
         raise
-    parts.follower.poke()
+    parts.changed()
     return record_response(request, _shown(caller, after, at))
 
 

@@ -21,6 +21,7 @@ from api.webhooks import (
     EVENTS,
     WEBHOOK_RULES,
     Webhook,
+    body_now,
     event_of,
     message_id,
     parse_url,
@@ -358,6 +359,29 @@ def test_who_keeps_a_copy_by_events_has_what_it_may_see(
                 copy[key[0], key[1]] = data
         seen = [shown_node(node, view) for node in view.nodes() if node.id != "CJ-0"]
         assert copy == {(one["kind"], one["id"]): one for one in seen}
+
+
+def test_columns_that_are_hidden_by_now_are_left_out_of_what_was_queued(store: Store) -> None:
+    scene = make_scene("1", visibility="public", budget="50")
+    webhook = _webhook()
+    store.apply([PutNode(node=scene)], actor="张三", at=NOON, reason="")
+    told = event_of(store, webhook, store.history_of("scene", "1")[-1])
+    assert told is not None
+    queued = replace(DELIVERY, event=told[0], body=told[1])
+    assert body_now(store, webhook, queued) == told[1]
+    hidden = scene.model_copy(update={"field_visibility": {"budget": "staff"}})
+    store.apply([PutNode(node=hidden)], actor="张三", at=NOON, reason="")
+    now = body_now(store, webhook, queued)
+    assert now is not None
+    before, after = json.loads(told[1]), json.loads(now)
+    assert before["data"].pop("budget")
+    assert after == before
+    store.apply([RemoveNode(kind="scene", id="1")], actor="张三", at=NOON, reason="")
+    assert body_now(store, webhook, queued) is None
+    # That it has gone, and what is no record, is said as it was.
+    for event in ("scene.retired", "order.moved", "ping"):
+        other = replace(DELIVERY, event=event)
+        assert body_now(store, webhook, other) == other.body
 
 
 def test_a_ping_says_only_when() -> None:
