@@ -23,6 +23,7 @@ from api.webhooks import (
     signed_headers,
     webhook_secret,
 )
+from api.wire import utc_text
 from graph.problems import Refused
 from graph.processes import moved
 from graph.store.changes import PutProcess
@@ -112,7 +113,7 @@ class Dispatcher:
     def ping(self, webhook: Webhook, at: datetime) -> None:
         """Queue a trial delivery. Raises ``Refused`` (``store_locked``) where others write all the time."""
         delivery = NewDelivery(
-            webhook=webhook.id, partner=webhook.partner, subject=f"ping-{at.isoformat()}", event=PING, seq=0,
+            webhook=webhook.id, partner=webhook.partner, subject=f"ping-{utc_text(at)}", event=PING, seq=0,
             body=ping_body(at), at=at,
         )  # fmt: skip
         for _ in range(10):  # the mark moves on while others write

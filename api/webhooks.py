@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 
 from api.records import PLURALS, shown_node
+from api.wire import utc_text
 from graph.kinds import columns
 from graph.problems import BadValue
 from graph.processes import Move, Process, Rules, State
 from graph.store.audience import AudienceStore
 from graph.store.history import Entry
+from graph.store.moments import moment_from
 from graph.store.outbox import Delivery
 from graph.store.records import canonical, node_from
 from graph.store.store import Store
@@ -132,7 +134,7 @@ def event_of(store: Store, webhook: Webhook, entry: Entry) -> tuple[str, str] | 
     if told is None or told[0] not in webhook.events:
         return None
     event, data = told
-    return event, _written({"event": event, "seq_at": entry.at, "data": data})
+    return event, _written({"event": event, "seq_at": utc_text(moment_from(entry.at)), "data": data})
 
 
 def body_now(store: Store, webhook: Webhook, delivery: Delivery) -> str | None:
@@ -159,7 +161,7 @@ def body_now(store: Store, webhook: Webhook, delivery: Delivery) -> str | None:
 
 def ping_body(at: datetime) -> str:
     """The body of a trial delivery."""
-    return json.dumps({"event": PING, "seq_at": at.isoformat(), "data": {}})
+    return json.dumps({"event": PING, "seq_at": utc_text(at), "data": {}})
 
 
 def _view(store: Store, webhook: Webhook) -> AudienceStore:

@@ -97,6 +97,7 @@ def list_(
 ) -> None:
     """列出所有钥匙（不含钥匙本身）。"""
     from api.keys import Key, shown_key
+    from api.wire import utc_text
 
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
@@ -104,7 +105,7 @@ def list_(
     if as_json:
         told = [
             {
-                name: value.isoformat() if isinstance(value, datetime) else value
+                name: utc_text(value) if isinstance(value, datetime) else value
                 for name, value in shown_key(key).items()
             }
             for key in keys

@@ -722,7 +722,7 @@ def test_a_ping_goes_to_its_webhook_alone_and_is_refused_where_it_cannot_be_queu
     dispatcher.ping(hook, NOON)
     world.work(dispatcher)
     assert [(one.event, one.state, one.body) for one in world.log()] == [
-        ("ping", "delivered", '{"event": "ping", "seq_at": "2026-03-01T12:00:00+00:00", "data": {}}')
+        ("ping", "delivered", '{"event": "ping", "seq_at": "2026-03-01T12:00:00Z", "data": {}}')
     ]
     assert ([url for url, _, _ in world.sent], world.log("HD-2")) == (["https://HD-1.example/"], [])
     monkeypatch.setattr(type(world.store.outbox), "fan_out", lambda *_: False)

@@ -29,12 +29,14 @@ from api.webhooks import (
     signed_headers,
     webhook_secret,
 )
+from api.wire import utc_text
 from graph.kinds import Case, Scene
 from graph.problems import BadValue, Refused
 from graph.processes import moved, opened
 from graph.store.audience import AudienceStore
 from graph.store.changes import Change, PutNode, PutProcess, RemoveNode
 from graph.store.history import Entry
+from graph.store.moments import moment_from
 from graph.store.outbox import Delivery
 from graph.store.store import Store, open_store
 from graph.values import Visibility
@@ -80,7 +82,11 @@ def _told(store: Store, entry: Entry, webhook: Webhook | None = None) -> tuple[s
         return None
     event, text = told
     body = json.loads(text)
-    assert (body["event"], body["seq_at"], set(body)) == (event, entry.at, {"event", "seq_at", "data"})
+    assert (body["event"], body["seq_at"], set(body)) == (
+        event,
+        utc_text(moment_from(entry.at)),
+        {"event", "seq_at", "data"},
+    )
     return event, body["data"]
 
 
@@ -385,4 +391,4 @@ def test_columns_that_are_hidden_by_now_are_left_out_of_what_was_queued(store: S
 
 
 def test_a_ping_says_only_when() -> None:
-    assert json.loads(ping_body(NOON)) == {"event": "ping", "seq_at": "2026-03-01T12:00:00+00:00", "data": {}}
+    assert json.loads(ping_body(NOON)) == {"event": "ping", "seq_at": "2026-03-01T12:00:00Z", "data": {}}

@@ -11,7 +11,6 @@ import pytest
 
 from api import dispatching
 from api.client import verify_webhook
-from api.dispatching import LEASE
 from api.routes import webhooks
 from api.routes.paths import now
 from api.webhooks import EVENTS
@@ -102,7 +101,7 @@ def test_a_webhook_is_registered_shown_without_its_secret_and_told_of_changes(
         "id": created["id"], "url": receiver.url(), "events": ["scene.created"], "state": "active",
         "created_at": created["created_at"], "reason": "",
     }  # fmt: skip
-    assert created["created_at"].endswith("+00:00")
+    assert created["created_at"].endswith("Z")
     assert partner.get(f"{HOOKS}/{created['id']}").json() == created
     assert partner.get(HOOKS).json() == {"items": [created], "next": None}
     id = push(partner, "1")
