@@ -12,6 +12,7 @@ from api.metrics import Metrics
 from api.settings import ServeSettings
 from embeddings.encoder import open_encoder
 from embeddings.generation import current
+from embeddings.refusal import IndexRefused
 from embeddings.vector_cache import VectorCache
 from graph.store.audience import AudienceStore
 from graph.store.store import Store
@@ -71,8 +72,10 @@ class Follower:
         is_open = audience in self._lanes.versions
         try:
             await (self._follow(audience) if is_open else self.open(audience))
-        except Exception:
+        except Exception as error:
             _LOG.exception("answers cannot be brought up to the store", extra={"event": audience})
+            if isinstance(error, IndexRefused) and error.code.startswith("encoder_"):
+                return error.code
             return "store_unreadable" if is_open else "index_unusable"
         return ""
 

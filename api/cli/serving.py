@@ -48,8 +48,11 @@ def serve(
     )
     with settings.home.open_store(create=False):
         pass  # what is wrong with it is said here, before anything listens
-    say(f"服务地址：http://{host}:{port}/（说明见 /docs）；钥匙：jiebang key create 平台代号")
-    run_server(served, host=host, port=port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    run_server(
+        served, host=host, port=port,
+        begun=lambda: say(f"服务地址：{address}（说明见 /docs）；钥匙：jiebang key create 平台代号"),
+    )  # fmt: skip
 
 
 @key_app.command(cls=ChineseCommand)
