@@ -101,9 +101,10 @@ class Follower:
         revision, touched = await asyncio.to_thread(
             encode_ahead, self._view(audience), self._cache, self._encoder, self._seen[audience]
         )
-        self._seen[audience] = revision
         known = revision if touched else version.revision
-        self._lanes.versions[audience] = Version(known, stamp)
+        if (fresh := Version(known, stamp)) != version:
+            await self._lanes.catch_up(audience, fresh)
+        self._seen[audience] = revision
         self._tell(audience, head)
 
     def _tell(self, audience: Visibility, head: int) -> None:
