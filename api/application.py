@@ -47,10 +47,12 @@ def create_app(settings: ServeSettings) -> FastAPI:
         title="揭榜 Jiebang", version="1", docs_url=None, redoc_url=None, openapi_url=None,
         lifespan=lambda app: _running(app, settings, store, metrics), redirect_slashes=False,
     )  # fmt: skip
-    for module in (docs, health, matches, graph, feedback, orders, cases, lists, jobs, webhooks, keys):
+    # In this order the page lists them: what partners come for first.
+    for module in (docs, matches, graph, feedback, orders, cases, lists, jobs, webhooks, keys):
         app.include_router(module.router)
     for kind in PLURALS:
         app.include_router(node_router(kind))
+    app.include_router(health.router)
     problem_documents.install(app)
     # The last added is the outermost.
     app.add_middleware(Idempotency, store=store)
@@ -78,8 +80,9 @@ async def _running(
     """The work beside the routes, from the first request to the last."""
     lanes = Lanes(settings, metrics)
     follower = Follower(settings, store, lanes, metrics)
-    bulk, dispatcher = BulkRunner(settings, store, follower), Dispatcher(settings, store)
-    app.state.services = Services(
+    dispatcher = Dispatcher(settings, store)
+    bulk = BulkRunner(settings, store, lambda: services.changed())
+    services = Services(
         settings=settings,
         store=store,
         lanes=lanes,
@@ -88,6 +91,7 @@ async def _running(
         bulk=bulk,
         dispatcher=dispatcher,
     )
+    app.state.services = services
     lanes.start()
     work = [
         asyncio.create_task(coroutine)

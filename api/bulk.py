@@ -5,14 +5,13 @@ import contextlib
 import logging
 import multiprocessing
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from api.following import Follower
 from api.settings import ServeSettings
 from api.worker_processes import begin_worker_process
 from embeddings.refusal import IndexRefused
@@ -33,6 +32,8 @@ SUFFIXES: Mapping[str, str] = {
 }  # fmt: skip
 _LEASE = timedelta(seconds=60)
 _BEAT = 10.0
+# A job that takes its server down with it is not begun a fourth time.
+_ATTEMPTS = 3
 _PAUSE = 1.0
 # Problems told in the answer; the report has all of them.
 _TOLD = 200
@@ -42,8 +43,9 @@ _LOG = logging.getLogger("jiebang.bulk")
 class BulkRunner:
     """Takes queued uploads one after the other."""
 
-    def __init__(self, settings: ServeSettings, store: Store, follower: Follower) -> None:
-        self._settings, self._store, self._follower = settings, store, follower
+    def __init__(self, settings: ServeSettings, store: Store, changed: Callable[[], None]) -> None:
+        """``changed`` is told when something may have been written."""
+        self._settings, self._store, self._changed = settings, store, changed
         self._wake = asyncio.Event()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -64,11 +66,19 @@ class BulkRunner:
                         await asyncio.wait_for(self._wake.wait(), _PAUSE)
                     self._wake.clear()
                     continue
-                await self._do(loop, job)
+                try:
+                    await self._do(loop, job)
+                except Exception:  # a busy store: its lease brings the job back
+                    _LOG.exception("a job has not come to its end", extra={"job": job.id})
         finally:
             self._stop()
 
     async def _do(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
+        if job.attempts > _ATTEMPTS:
+            message = f"处理了 {_ATTEMPTS} 次都没有做完，不再重试。{_written_or_not(job)}"
+            result = _failed("job_given_up", message, "请分成几份上传；仍然不行时请把作业编号交给管理员。")
+            await asyncio.to_thread(self._store.jobs.finish, job.id, "failed", result, datetime.now(UTC))
+            return
         if self._pool is None:
             # A sheet of 50 MB takes a core for a while and may take much memory: neither is the server's.
             spawn = multiprocessing.get_context("spawn")
@@ -78,16 +88,16 @@ class BulkRunner:
         except asyncio.CancelledError:
             # Its lease ends now, so that the next server need not wait for it.
             self._stop()
-            self._store.jobs.progress(job.id, job.done, job.total, datetime.now(UTC), timedelta(0))
+            self._store.jobs.keep(job.id, datetime.now(UTC), timedelta(0))
             raise
         except BrokenProcessPool:
             self._pool = None
             _LOG.error("a job's process has died", extra={"job": job.id})
-            result = _failed(
-                "job_died", "处理上传的进程意外结束，没有写入任何内容。", "文件可能太大：请分成几份上传。"
-            )
-            self._store.jobs.finish(job.id, "failed", result, datetime.now(UTC))
-        self._follower.poke()
+            now = await asyncio.to_thread(self._store.jobs.get, job.id) or job
+            message = f"处理上传的进程意外结束。{_written_or_not(now)}"
+            result = _failed("job_died", message, "文件可能太大：请分成几份上传；重复的记录不会写两遍。")
+            await asyncio.to_thread(self._store.jobs.finish, job.id, "failed", result, datetime.now(UTC))
+        self._changed()
 
     def _stop(self) -> None:
         if self._pool is not None:
@@ -152,7 +162,8 @@ def _import(home: Home, store: Store, job: Job) -> tuple[str, dict[str, Any]]:
             store, actor=job.actor, reason=f"批量上传 {job.id}", partial=asked["partial"]
         ).applied
         written = applied.added + applied.changed if applied else 0
-    store.jobs.progress(job.id, rows, rows, datetime.now(UTC), _LEASE)
+    with contextlib.suppress(Refused):  # it is written, whether or not this can be said just now
+        store.jobs.progress(job.id, rows, rows, datetime.now(UTC), _LEASE)
     state = "failed" if plan.errors and written is None and not asked["dry_run"] else "done"
     return state, _result(plan, written)
 
@@ -178,6 +189,10 @@ def _failed(code: str, message: str, remedy: str) -> dict[str, Any]:
     return {"rows": rows, "written": None, "errors": 1, "warnings": 0, "problems": [_told(problem)]}
 
 
+def _written_or_not(job: Job) -> str:
+    return "可能已全部写入，也可能没有写入任何内容。" if job.total else "没有写入任何内容。"
+
+
 def _told(problem: Problem) -> dict[str, Any]:
     return {
         "code": problem.code, "message": problem.message, "remedy": problem.remedy, "place": problem.place,
@@ -193,9 +208,7 @@ def _kept_alive(store: Store, job: Job) -> Any:
     def beat() -> None:
         while not ended.wait(_BEAT):
             with contextlib.suppress(Refused):
-                now = store.jobs.get(job.id)
-                if now is not None:
-                    store.jobs.progress(job.id, now.done, now.total, datetime.now(UTC), _LEASE)
+                store.jobs.keep(job.id, datetime.now(UTC), _LEASE)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

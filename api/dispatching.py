@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
@@ -15,12 +16,14 @@ from api.webhooks import (
     PING,
     WEBHOOK_RULES,
     Webhook,
+    body_now,
     event_of,
     message_id,
     ping_body,
     signed_headers,
     webhook_secret,
 )
+from api.wire import utc_text
 from graph.problems import Refused
 from graph.processes import moved
 from graph.store.changes import PutProcess
@@ -66,8 +69,7 @@ class Dispatcher:
         self._store, self._clock = store, clock
         self._post = post or Sender(private=settings.private_targets).post
         self._wake = asyncio.Event()
-        # The webhook that each is for.
-        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._under_way: dict[asyncio.Task[None], Delivery] = {}
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._slow: set[str] = set()
 
@@ -111,7 +113,7 @@ class Dispatcher:
     def ping(self, webhook: Webhook, at: datetime) -> None:
         """Queue a trial delivery. Raises ``Refused`` (``store_locked``) where others write all the time."""
         delivery = NewDelivery(
-            webhook=webhook.id, partner=webhook.partner, subject=f"ping-{at.isoformat()}", event=PING, seq=0,
+            webhook=webhook.id, partner=webhook.partner, subject=f"ping-{utc_text(at)}", event=PING, seq=0,
             body=ping_body(at), at=at,
         )  # fmt: skip
         for _ in range(10):  # the mark moves on while others write
@@ -160,11 +162,13 @@ class Dispatcher:
         return None
 
     def _begin(self, delivery: Delivery) -> None:
-        mine = sum(webhook == delivery.webhook for webhook in self._under_way.values())
+        if any(one.id == delivery.id for one in self._under_way.values()):
+            return  # it was due once more because its webhook was resumed
+        mine = sum(one.webhook == delivery.webhook for one in self._under_way.values())
         if mine >= _EACH and delivery.webhook in self._slow:
             return  # when its lease is over it comes back, and until then holds nobody up
         task = asyncio.create_task(self._send(delivery))
-        self._under_way[task] = delivery.webhook
+        self._under_way[task] = delivery
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -189,7 +193,7 @@ class Dispatcher:
                 prepared = await _to_its_end(self._prepared, delivery)
                 if prepared is None:
                     return
-                webhook, headers = prepared
+                webhook, headers, delivery = prepared
                 begun = time()
                 answer = await self._post(webhook.url, headers, delivery.body.encode())
                 (self._slow.add if time() - begun > _SLOW else self._slow.discard)(webhook.id)
@@ -199,8 +203,8 @@ class Dispatcher:
             raise
         await _to_its_end(self._settle, delivery, answer)
 
-    def _prepared(self, delivery: Delivery) -> tuple[Webhook, dict[str, str]] | None:
-        """The webhook as it is now and the headers to send; None if nothing is to be sent to it now."""
+    def _prepared(self, delivery: Delivery) -> tuple[Webhook, dict[str, str], Delivery] | None:
+        """The webhook as it is now, the headers and what to send; None if nothing is to be sent to it now."""
         store, at = self._store, self._clock()
         webhook = store.process(Webhook, delivery.webhook)
         if webhook is None or webhook.state == "ended" or not self._may_go_on(webhook):
@@ -208,8 +212,13 @@ class Dispatcher:
             return None
         if webhook.state == "paused":
             return None
+        body = body_now(store, webhook, delivery)
+        if body is None:
+            store.outbox.drop(delivery.id)
+            return None
+        delivery = replace(delivery, body=body)
         number = message_id(store.secret(), delivery)
-        return webhook, signed_headers(webhook_secret(store, webhook), number, delivery, at)
+        return webhook, signed_headers(webhook_secret(store, webhook), number, delivery, at), delivery
 
     def _settle(self, delivery: Delivery, answer: Answer) -> None:
         outbox, at = self._store.outbox, self._clock()

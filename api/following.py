@@ -12,6 +12,7 @@ from api.metrics import Metrics
 from api.settings import ServeSettings
 from embeddings.encoder import open_encoder
 from embeddings.generation import current
+from embeddings.refusal import IndexRefused
 from embeddings.vector_cache import VectorCache
 from graph.store.audience import AudienceStore
 from graph.store.store import Store
@@ -71,8 +72,10 @@ class Follower:
         is_open = audience in self._lanes.versions
         try:
             await (self._follow(audience) if is_open else self.open(audience))
-        except Exception:
+        except Exception as error:
             _LOG.exception("answers cannot be brought up to the store", extra={"event": audience})
+            if isinstance(error, IndexRefused) and error.code.startswith("encoder_"):
+                return error.code
             return "store_unreadable" if is_open else "index_unusable"
         return ""
 
@@ -98,9 +101,10 @@ class Follower:
         revision, touched = await asyncio.to_thread(
             encode_ahead, self._view(audience), self._cache, self._encoder, self._seen[audience]
         )
-        self._seen[audience] = revision
         known = revision if touched else version.revision
-        self._lanes.versions[audience] = Version(known, stamp)
+        if (fresh := Version(known, stamp)) != version:
+            await self._lanes.catch_up(audience, fresh)
+        self._seen[audience] = revision
         self._tell(audience, head)
 
     def _tell(self, audience: Visibility, head: int) -> None:

@@ -49,6 +49,9 @@ class Lanes:
         self._settings, self._metrics = settings, metrics
         self.versions: dict[Visibility, Version] = {}
         self._waiting: deque[_Waiting] = deque()
+        # Questions whose texts are being encoded, and lanes that are being caught up.
+        self._encoding = 0
+        self._catching_up: set[int] = set()
         self._wake = asyncio.Condition()
         self._kept = _Answers(_KEPT_BYTES)
         self._under_way: dict[tuple[bytes, Version], asyncio.Future[bytes]] = {}
@@ -70,6 +73,18 @@ class Lanes:
         lanes = range(len(self._lanes))
         await asyncio.gather(*(self._answer(number, audience, version, [], {}) for number in lanes))
 
+    async def catch_up(self, audience: Visibility, version: Version) -> None:
+        """Bring the lanes to a version one after the other, so that meanwhile the others answer; then all know it."""
+        for number in range(len(self._lanes)):
+            self._catching_up.add(number)
+            try:
+                await self._answer(number, audience, version, [], {})
+            finally:
+                self._catching_up.discard(number)
+                async with self._wake:
+                    self._wake.notify_all()
+        self.versions[audience] = version
+
     async def stop(self) -> None:
         """Let the lanes end what they are at, and close them; what still waits is told to come back."""
         self._stopped = True
@@ -86,8 +101,8 @@ class Lanes:
 
     @property
     def waiting(self) -> int:
-        """How many questions have not been begun."""
-        return len(self._waiting)
+        """How many questions have not been begun, those whose texts are being encoded among them."""
+        return len(self._waiting) + self._encoding
 
     async def ask(self, question: Question) -> bytes:
         """The answer as JSON. Raises ``Refusal`` (503) when too many wait or it takes too long."""
@@ -100,7 +115,7 @@ class Lanes:
             return kept
         answer = self._under_way.get(key)
         if answer is None:
-            if len(self._waiting) >= self._settings.most_waiting:
+            if self.waiting >= self._settings.most_waiting:
                 raise busy("questions_waiting", "等待回答的问题太多。")
             self._metrics.answers.labels("worked_out").inc()
             answer = asyncio.get_running_loop().create_future()
@@ -119,6 +134,8 @@ class Lanes:
 
     async def _put(self, question: Question, answer: "asyncio.Future[bytes]") -> None:
         since = time.perf_counter()
+        self._encoding += 1
+        self._metrics.waiting.set(self.waiting)
         try:
             vectors: dict[AskedText, Vector] = {}
             if isinstance(question, MatchQuestion | SimilarCasesQuestion) and not question.is_stored:
@@ -130,13 +147,16 @@ class Lanes:
                     error if isinstance(error, Exception) else busy("cancelled", "请求已取消。")
                 )
             raise
+        finally:
+            self._encoding -= 1
+            self._metrics.waiting.set(self.waiting)
         if self._stopped:
             answer.set_exception(_stopping())
             return
         self._waiting.append(_Waiting(question, vectors, answer, time.perf_counter()))
-        self._metrics.waiting.set(len(self._waiting))
+        self._metrics.waiting.set(self.waiting)
         async with self._wake:
-            self._wake.notify()
+            self._wake.notify_all()  # one alone might be just the one that is being caught up
 
     def _end(self, key: tuple[bytes, Version], done: "asyncio.Future[bytes]", keeps: bool) -> None:
         self._under_way.pop(key, None)
@@ -148,13 +168,13 @@ class Lanes:
         together = 1
         while True:
             async with self._wake:
-                await self._wake.wait_for(lambda: bool(self._waiting))
+                await self._wake.wait_for(lambda: bool(self._waiting) and number not in self._catching_up)
             if together > 1 and len(self._waiting) < together:
                 # Who was answered together asks again together, and is answered sooner so.
                 until = time.perf_counter() + _GATHER
                 while len(self._waiting) < together and time.perf_counter() < until:
                     await asyncio.sleep(_GATHER / 10)
-                if not self._waiting:
+                if not self._waiting or number in self._catching_up:
                     continue
             batch = self._take()
             together = len(batch)
@@ -169,8 +189,6 @@ class Lanes:
                 _refuse(batch, _stopping())
                 raise
             except BrokenProcessPool:
-                _LOG.error("a lane has died and is opened anew")
-                self._lanes[number] = self._new_lane()
                 _refuse(batch, busy("lane_lost", "回答问题的进程意外结束，已重新启动。"))
                 continue
             except Exception as error:
@@ -196,21 +214,27 @@ class Lanes:
             one = self._waiting.popleft()
             (batch if one.question.audience == first.question.audience else passed).append(one)
         self._waiting.extendleft(reversed(passed))
-        self._metrics.waiting.set(len(self._waiting))
+        self._metrics.waiting.set(self.waiting)
         return batch
 
-    def _answer(
+    async def _answer(
         self,
         number: int,
         audience: Visibility,
         version: Version,
         questions: Sequence[Question],
         vectors: dict[AskedText, Vector],
-    ) -> "asyncio.Future[Answers]":
-        """Ask a lane."""
+    ) -> Answers:
+        """Ask a lane; raises ``BrokenProcessPool`` for one that has died, and opens it anew."""
         ask = self.answerer.answer if self.answerer else answer_in_process
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._lanes[number], ask, audience, version, questions, vectors)
+        lane, loop = self._lanes[number], asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(lane, ask, audience, version, questions, vectors)
+        except BrokenProcessPool:
+            if self._lanes[number] is lane:
+                _LOG.error("a lane has died and is opened anew")
+                self._lanes[number] = self._new_lane()
+            raise
 
     def _new_lane(self) -> Executor:
         if self.answerer is not None:

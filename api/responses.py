@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request
@@ -11,7 +12,7 @@ from fastapi.responses import Response
 
 from api.problem_documents import MEDIA_TYPE, Refusal
 from api.records import etag_of
-from api.wire import ProblemDocument
+from api.wire import ProblemDocument, utc_text
 
 # Every refusal has the one shape; the common ones are named so that a client knows to expect them.
 _REFUSALS: Mapping[int, str] = {
@@ -27,7 +28,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The content as UTF-8 JSON; Chinese stands as itself."""
-    text = json.dumps(jsonable_encoder(content), ensure_ascii=False, allow_nan=False)
+    plain = jsonable_encoder(content, custom_encoder={datetime: utc_text})
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
     body = text.encode("utf-8", "replace")
     return Response(body, status, dict(headers or {}), media_type="application/json")
 

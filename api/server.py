@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import resource
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -15,11 +17,15 @@ from api.application import create_app
 from api.problem_documents import Refusal, problem_response
 from api.request_log import log_to_standard_error
 from api.settings import ServeSettings
+from embeddings.encoder import open_encoder
 from graph.problems import Refused
 
 # Seconds for the head of a request, from the connection or the last answer on, and for what is under way at a stop.
 _HEAD, _GRACE = 15.0, 20
 _BACKLOG = 2048
+_WHY_NOT = {
+    errno.EADDRINUSE: "端口正被别的程序使用", errno.EACCES: "没有权限", errno.EADDRNOTAVAIL: "本机没有这个地址",
+}  # fmt: skip
 _SPARE = 128  # files that the server itself may have open
 
 
@@ -93,12 +99,16 @@ class BoundedProtocol(H11Protocol):
             self._head_timer = None
 
 
-def run_server(settings: ServeSettings, *, host: str, port: int) -> None:
-    """Serve until told to stop; requests under way are answered first.
+def run_server(
+    settings: ServeSettings, *, host: str, port: int, begun: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until told to stop; requests under way are answered first. ``begun`` is called once it listens.
 
     Raises ``Refused`` where it cannot listen (``port_taken``), or as the store and the encoder do.
     """
+    open_encoder(settings.encoder)  # what is wrong with it is said before anything listens
     with _listening(host, port) as listening:
+        begun()
         _allow_many_files()
         _serve(settings, listening)
 
@@ -118,8 +128,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        why = _WHY_NOT.get(error.errno or 0, "这个地址不能用")
         raise Refused(
-            "port_taken", f"不能在 {host} 的端口 {port} 上监听：{error.strerror or error}。",
+            "port_taken", f"不能在 {host} 的端口 {port} 上监听：{why}。",
             "请用 --port 换一个端口，或停止正在使用它的程序；--host 须是本机的地址。",
         ) from None  # fmt: skip
 

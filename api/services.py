@@ -27,6 +27,11 @@ class Services:
     bulk: BulkRunner
     dispatcher: Dispatcher
 
+    def changed(self) -> None:
+        """Something was written: answers and webhooks are to know it at once."""
+        self.follower.poke()
+        self.dispatcher.poke()
+
     async def answer(self, question: Question) -> bytes:
         """The answer to a matching question as JSON, its audience's index opened if it is not yet."""
         await self.follower.open(question.audience)

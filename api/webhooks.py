@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 
 from api.records import PLURALS, shown_node
+from api.wire import utc_text
+from graph.kinds import columns
 from graph.problems import BadValue
 from graph.processes import Move, Process, Rules, State
 from graph.store.audience import AudienceStore
 from graph.store.history import Entry
+from graph.store.moments import moment_from
 from graph.store.outbox import Delivery
 from graph.store.records import canonical, node_from
 from graph.store.store import Store
@@ -127,17 +130,46 @@ def event_of(store: Store, webhook: Webhook, entry: Entry) -> tuple[str, str] | 
     """
     if not any(event.startswith(f"{entry.key[-2]}.") for event in webhook.events):
         return None  # looking at what it sees takes long
-    told = _told(AudienceStore(store, webhook.audience, own=webhook.partner), entry)
+    told = _told(_view(store, webhook), entry)
     if told is None or told[0] not in webhook.events:
         return None
     event, data = told
-    body = {"event": event, "seq_at": entry.at, "data": data}
-    return event, json.dumps(body, ensure_ascii=False, sort_keys=True)
+    return event, _written({"event": event, "seq_at": utc_text(moment_from(entry.at)), "data": data})
+
+
+def body_now(store: Store, webhook: Webhook, delivery: Delivery) -> str | None:
+    """What may be sent of a delivery that was queued a while ago, or is sent again; None for nothing.
+
+    A record that is out of sight by now is not told of (that it has gone is a delivery of its own), and columns that
+    are hidden by now are left out.
+    """
+    kind, _, action = delivery.event.partition(".")
+    if kind not in PLURALS or action == "retired":
+        return delivery.body
+    body = json.loads(delivery.body)
+    data = body["data"]
+    whole = store.get(kind, data["id"])
+    seen = None if whole is None else _view(store, webhook).as_seen(whole)
+    if whole is None or seen is None:
+        return None
+    hidden = [name for name in columns(type(whole)) if getattr(whole, name) != getattr(seen, name)]
+    if data.keys().isdisjoint(hidden):
+        return delivery.body
+    body["data"] = {name: value for name, value in data.items() if name not in hidden}
+    return _written(body)
 
 
 def ping_body(at: datetime) -> str:
     """The body of a trial delivery."""
-    return json.dumps({"event": PING, "seq_at": at.isoformat(), "data": {}})
+    return json.dumps({"event": PING, "seq_at": utc_text(at), "data": {}})
+
+
+def _view(store: Store, webhook: Webhook) -> AudienceStore:
+    return AudienceStore(store, webhook.audience, own=webhook.partner)
+
+
+def _written(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, sort_keys=True)
 
 
 def _told(view: AudienceStore, entry: Entry) -> tuple[str, Mapping[str, Any]] | None:

@@ -1,6 +1,7 @@
 """What goes over the wire: the shapes of requests and answers, as the OpenAPI document and the client know them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -17,6 +18,11 @@ Scope = Literal["read", "write", "order", "judge", "admin"]
 BulkKind = Literal["scene", "achievement", "enterprise", "institution", "broker", "case"]
 OrderState = Literal["placed", "accepted", "assigned", "answered", "closed", "declined", "withdrawn"]
 MoveName = Literal["accept", "decline", "assign", "answer", "reopen", "close", "withdraw"]
+
+
+def utc_text(at: datetime) -> str:
+    """A time as every answer and every delivery writes it: ISO 8601, UTC, ``Z``."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Sent(BaseModel):

@@ -74,7 +74,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """One instrument that may suit a pair: the fields that called for it and those that are not filled in.
+    """One instrument that may suit a pair: the fields that called for it and those of which nothing is known.
 
     ``own`` are the called-for fields whose condition is the program's and not the measure's.
     """
@@ -92,7 +92,7 @@ class Advice:
     @property
     def short(self) -> str:
         """In one line for the screen, without the quotation: 拨投结合（第 6 条）：因…；核实…."""
-        ask = "、".join((*(f"{name}未填" for name in self.unknown), *self.verify[:1]))
+        ask = "、".join((*(f"{name}没有可用的资料" for name in self.unknown), *self.verify[:1]))
         more = "等" if len(self.verify) > 1 else ""
         stated = [told for told in self.because if not told.startswith(self.own)] or [
             told for told in self.because if not any(x != told and x.startswith(told) for x in self.because)
@@ -110,7 +110,7 @@ class Advice:
         """In Chinese: 可考虑…；依据…第 N 条“…”；因为…；还须核实…."""
         own = f"（其中{'、'.join(self.own)}是本程序的提示条件，措施没有规定）" if self.own else ""
         quote = self.quote.replace("“", "‘").replace("”", "’")
-        ask = "；".join((*(f"{name}未填" for name in self.unknown), *self.verify))
+        ask = "；".join((*(f"{name}没有可用的资料" for name in self.unknown), *self.verify))
         return (
             f"可考虑{self.instrument}：{self.suggestion}；依据{self.number}第{self.measure}条“{quote}”；"
             f"因为{'、'.join(self.because)}{own}；还须核实：{ask}"
@@ -241,10 +241,10 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _told(condition: Condition, fields: PairFields) -> str:
-    """The field and its value in words; an empty one is said to be empty."""
+    """The field and its value in words. An empty one may be hidden from who reads this: nobody is said to have left it out."""
     value, name = fields[condition.field], label(condition.field)
     if value in (None, "", ()):
-        return f"{name}未填"
+        return f"{name}没有可用的资料"
     if "says_none" in condition.tests:
         return ""
     if condition.field.endswith(".owner_kind"):

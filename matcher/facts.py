@@ -11,7 +11,6 @@ from graph.identifiers.districts import district_closeness, districts
 from graph.identifiers.fields import field_relatedness, fields
 from graph.identifiers.maturity import trl
 from graph.kinds import KINDS, Achievement, Node, Scene
-from graph.values import VISIBILITY_LABELS
 from matcher.denials import Clause, denied_terms
 from matcher.indicators import Indicator, parse_indicators
 from matcher.texts import characters_said
@@ -19,7 +18,6 @@ from matcher.texts import characters_said
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 FIELDS = fields()
 DISTRICTS = tuple(d.name for d in districts())
-VISIBILITIES = tuple(VISIBILITY_LABELS)
 IP_STATUSES = ("未申请", "已受理", "实质审查中", "软件著作权", "已授权")
 RELATEDNESS = np.array([[field_relatedness(a, b) for b in FIELDS] for a in FIELDS])
 CLOSENESS = np.array([[district_closeness(a, b) for b in DISTRICTS] for a in DISTRICTS])
@@ -31,7 +29,6 @@ _COLUMNS: dict[str, tuple[type[np.generic], float]] = {
     "trl": (np.int8, 0),  # 0: not stated
     "trl_floor": (np.int8, 0),
     "ip_status": (np.int8, -1),
-    "visibility": (np.int8, 0),
     "said": (np.int32, 0),  # characters beyond the headline
     "deadline": (np.int32, 0),  # proleptic ordinal; 0: none
     "price": (np.float32, np.nan),  # lowest, 万元
@@ -140,7 +137,6 @@ def _values(node: Node) -> dict[str, float]:
         "kind": KIND_NUMBERS[node.kind],
         "field": field_mask(node.field),
         "district": DISTRICTS.index(node.district) if node.district else -1,
-        "visibility": VISIBILITIES.index(node.visibility),
         "said": characters_said(node),
     }
     match node:

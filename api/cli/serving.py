@@ -48,8 +48,11 @@ def serve(
     )
     with settings.home.open_store(create=False):
         pass  # what is wrong with it is said here, before anything listens
-    say(f"服务地址：http://{host}:{port}/（说明见 /docs）；钥匙：jiebang key create 平台代号")
-    run_server(served, host=host, port=port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    run_server(
+        served, host=host, port=port,
+        begun=lambda: say(f"服务地址：{address}（说明见 /docs）；钥匙：jiebang key create 平台代号"),
+    )  # fmt: skip
 
 
 @key_app.command(cls=ChineseCommand)
@@ -97,6 +100,7 @@ def list_(
 ) -> None:
     """列出所有钥匙（不含钥匙本身）。"""
     from api.keys import Key, shown_key
+    from api.wire import utc_text
 
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
@@ -104,7 +108,7 @@ def list_(
     if as_json:
         told = [
             {
-                name: value.isoformat() if isinstance(value, datetime) else value
+                name: utc_text(value) if isinstance(value, datetime) else value
                 for name, value in shown_key(key).items()
             }
             for key in keys

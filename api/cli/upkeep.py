@@ -108,7 +108,6 @@ def index(
     settings: Settings = context.obj
     if action == "rebuild":
         from embeddings.encoder import open_encoder
-        from graph.values import VISIBILITY_LABELS
         from matcher.models import shipped_ranker
 
         with settings.home.open_store(create=False) as store, progress("整理文本向量") as report:
@@ -116,12 +115,8 @@ def index(
             encoder, ranker = open_encoder(settings.encoder), shipped_ranker()
             engine = Engine(settings.home, store, encoder, ranker=ranker)
             engine.rebuild_index(report)
-            for audience in VISIBILITY_LABELS:
-                # Others' are made when first asked for; one that was must not be left behind.
-                if audience != "staff" and settings.home.index_for(audience).is_dir():
-                    Engine(settings.home, store, encoder, ranker=ranker, audience=audience).rebuild_index(
-                        report
-                    )
+            for audience in _others(settings.home):  # one that is in use must not be left behind
+                Engine(settings.home, store, encoder, ranker=ranker, audience=audience).rebuild_index(report)
             say(f"索引已重建：{len(engine.corpus.slots)} 条，数据版本 {engine.corpus.revision}。")
         return
     if action != "status":
@@ -129,25 +124,22 @@ def index(
         raise typer.Exit(2)
     with settings.home.open_store(create=False) as store:
         revision = store.revision()
-    generation = current(settings.home.index)
-    if generation is None:
-        say("还没有索引；第一次匹配时会自动建立。")
-        return
-    about = generation.manifest
-    say(
-        f"第 {generation.number} 代，编码器 {about['encoder']}，建于第 {about['corpus_revision']} 次改动（现为第 {revision} 次），新的改动每次匹配前自动补上"
-    )
-    say("条数：" + _counted(about["counts"]))
+    for audience in ("staff", *_others(settings.home)):
+        of = _of(audience)
+        generation = current(settings.home.index_for(audience))
+        if generation is None:
+            say(f"{of}还没有索引；第一次匹配时会自动建立。")
+            continue
+        about = generation.manifest
+        say(
+            f"{of}第 {generation.number} 代，编码器 {about['encoder']}，建于第 {about['corpus_revision']} 次改动（现为第 {revision} 次），新的改动每次匹配前自动补上"
+        )
+        say(f"{of}条数：" + _counted(about["counts"]))
 
 
 def doctor(context: typer.Context) -> None:
     """检查数据是否完好：历史链、索引、编码器、排序模型；有问题时退出码为 1。"""
     from api.cli.learning import check_model
-    from embeddings.encoder import open_encoder
-    from embeddings.generation import current
-    from embeddings.refusal import IndexRefused
-    from matcher.engine import Engine
-    from matcher.models import shipped_ranker
 
     settings: Settings = context.obj
     bad = 0
@@ -160,26 +152,52 @@ def doctor(context: typer.Context) -> None:
             f"数据：{_counted(store.counts()) or '空'}；版本 {store.revision()}，历史链{'有问题' if problems else '完好'}。"
         )
         say(_last_batch(store))
-        try:
-            # The index is looked at also where the ranker in use cannot be read.
-            engine = Engine(settings.home, store, open_encoder(settings.encoder), ranker=shipped_ranker())
-            if current(settings.home.index) is None:
-                say("索引：尚未建立，第一次匹配时自动建立。")
-            else:
-                engine.corpus.load(settings.home.index, store, verify=True)
-                # Judgements and outcomes are not in the index: they never put it behind.
-                missing = sum(
-                    len(touched.key) == 2 for touched in store.changes_since(engine.corpus.revision)
-                )
-                lag = f"有 {missing} 条记录较新，每次匹配前自动补上" if missing else "与数据一致"
-                say(f"索引：完好，{lag}。")
-        except IndexRefused as refused:
-            bad += 1
-            say_error(f"索引：{refused.message}", refused.remedy)
+        bad += sum(_check_index(settings, store, audience) for audience in ("staff", *_others(settings.home)))
         bad += check_model(settings, store)
     say("检查完成，没有发现问题。" if not bad else f"检查完成，发现 {bad} 个问题。")
     if bad:
         raise typer.Exit(1)
+
+
+def _check_index(settings: Settings, store: "Store", audience: "Visibility") -> int:
+    """Say how the index of an audience is; 1 if it is not sound, else 0."""
+    from embeddings.encoder import open_encoder
+    from embeddings.generation import current
+    from embeddings.refusal import IndexRefused
+    from matcher.engine import Engine
+    from matcher.models import shipped_ranker
+
+    home, of = settings.home, _of(audience)
+    try:
+        # The index is looked at also where the ranker in use cannot be read.
+        encoder = open_encoder(settings.encoder)
+        engine = Engine(home, store, encoder, ranker=shipped_ranker(), audience=audience)
+        if current(home.index_for(audience)) is None:
+            say(f"{of}索引：尚未建立，第一次匹配时自动建立。")
+            return 0
+        engine.corpus.load(home.index_for(audience), engine.store, verify=True)
+        # Judgements and outcomes are not in the index: they never put it behind.
+        touched = engine.store.changes_since(engine.corpus.revision)
+        missing = sum(len(one.key) == 2 for one in touched)
+        lag = f"有 {missing} 条记录较新，每次匹配前自动补上" if missing else "与数据一致"
+        say(f"{of}索引：完好，{lag}。")
+    except IndexRefused as refused:
+        say_error(f"{of}索引：{refused.message}", refused.remedy)
+        return 1
+    return 0
+
+
+def _others(home: "Home") -> "list[Visibility]":
+    """The audiences beside staff whose index is in use: it is made when first asked for."""
+    from graph.values import VISIBILITY_LABELS
+
+    return [a for a in VISIBILITY_LABELS if a != "staff" and home.index_for(a).is_dir()]
+
+
+def _of(audience: "Visibility") -> str:
+    from graph.values import VISIBILITY_LABELS
+
+    return "" if audience == "staff" else f"给{VISIBILITY_LABELS[audience]}看的"
 
 
 def _last_batch(store: "Store") -> str:

@@ -85,7 +85,7 @@ def _put(caller: Caller, parts: Parts, record: Feedback) -> None:
     what = "评级" if isinstance(record, Judgement) else "进展"
     reason = f"{what}：{record.scene}—{record.achievement}"
     caller.whole.apply([PutFeedback(record=record)], actor=caller.actor, at=record.at, reason=reason)
-    parts.follower.poke()
+    parts.changed()
 
 
 def _page(

@@ -49,11 +49,10 @@ async def get_readiness(parts: Parts) -> Response:
         await run_in_threadpool(parts.store.revision)
     except Exception:
         told["store"] = "store_unreadable"
-    if not parts.lanes.versions:
-        told["index"] = parts.follower.trouble or "opening"
-        told["encoder"] = "ok" if parts.follower.trouble != "encoder_missing" else "encoder_missing"
-    elif parts.follower.trouble:
-        told["index"] = parts.follower.trouble
+    if trouble := parts.follower.trouble:
+        told["encoder" if trouble.startswith("encoder_") else "index"] = trouble
+    elif not parts.lanes.versions:
+        told["index"] = "opening"
     ready = set(told.values()) == {"ok"}
     body = {"status": "ready" if ready else "not_ready", **told}
     return json_response(body, 200 if ready else 503, {} if ready else {"Retry-After": "5"})

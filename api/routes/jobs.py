@@ -95,11 +95,18 @@ def list_jobs(caller: Writer, parts: Parts, limit: Limit = 50, cursor: Cursor = 
     place = pages.after(cursor)
     partner = None if caller.is_staff else caller.partner
     after = (moment_from(place[0]), place[1]) if place else None
-    found = parts.store.jobs.list(partner, after, limit + 1)
+    found: list[Job] = []
+    while len(found) <= limit:
+        some = parts.store.jobs.list(partner, after, limit + 1)
+        # A cursor names nothing that is hidden either.
+        found += [job for job in some if _is_for(caller, job)]
+        if len(some) <= limit:
+            break
+        after = some[-1].cursor
     folder = parts.settings.jobs_folder
     last = found[limit - 1] if len(found) > limit else None
     following = pages.cursor([last.created_at.isoformat(), last.id]) if last else None
-    items = [_shown(job, folder) for job in found[:limit] if _is_for(caller, job)]
+    items = [_shown(job, folder) for job in found[:limit]]
     return json_response({"items": items, "next": following})
 
 
@@ -117,10 +124,12 @@ def get_job(caller: Writer, parts: Parts, id: JobId) -> Response:
 def cancel_job(caller: Writer, parts: Parts, id: JobId) -> Response:
     job = _find(caller, parts, id)
     if not parts.store.jobs.cancel(job.id, now()):
+        mine = parts.store.jobs.get(job.id)
+        told = "正在写入，不能再取消" if mine and mine.state == "running" else "已经结束"
         raise Refusal(
             409,
             "job_ended",
-            "这个作业已经结束。",
+            f"这个作业{told}。",
             "已写入的内容可由管理员撤销：jiebang history、jiebang undo。",
         )
     upload_path(parts.settings.jobs_folder, job.id, job.attributes["suffix"]).unlink(missing_ok=True)

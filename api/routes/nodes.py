@@ -23,13 +23,14 @@ from api.records import (
 from api.responses import REFUSALS, json_response, record_response, require_match, stale
 from api.routes.paths import PathId, now
 from api.services import Parts
-from api.wire import FieldProblem, Given, History
+from api.wire import FieldProblem, Given, History, utc_text
 from graph.identifiers.districts import parse_district
 from graph.identifiers.fields import parse_fields
 from graph.kinds import KINDS, Node, columns
 from graph.problems import Refused
 from graph.store.changes import PutNode, RemoveNode
 from graph.store.history import Entry
+from graph.store.moments import moment_from
 from graph.store.records import canonical, node_from
 from matcher.case_steps import held_back
 
@@ -181,7 +182,7 @@ def _write(parts: Parts, caller: Caller, changes: Sequence[Any], reason: str, si
         if refused.code == "plan_stale":
             raise stale() from None
         raise
-    parts.follower.poke()
+    parts.changed()
 
 
 def _values(sent: BaseModel) -> dict[str, Any]:
@@ -252,7 +253,7 @@ def _history(caller: Caller, kind: str, id: str) -> Any:
             if (last or {}).get(name) != (after or {}).get(name)
         )
         told: dict[str, Any] = {
-            "at": entry.at,
+            "at": utc_text(moment_from(entry.at)),
             "action": "created" if last is None else "retired" if after is None else "changed",
             "changed": changed if last and after else [],
         }

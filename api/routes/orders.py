@@ -13,7 +13,7 @@ from api.problem_documents import Refusal, field_problem
 from api.responses import REFUSALS, json_response, record_response
 from api.routes.paths import now
 from api.services import Parts
-from api.wire import MoveSent, OrderPage, OrderSent, OrderShown, OrderState
+from api.wire import MoveSent, OrderPage, OrderSent, OrderShown, OrderState, utc_text
 from graph.problems import Refused
 from graph.processes import Move, moved, moves_from, opened
 from graph.store.changes import PutProcess
@@ -41,7 +41,7 @@ def place_order(request: Request, caller: Orderer, parts: Parts, sent: OrderSent
         scene=sent.scene.strip(), achievement=sent.achievement.strip(), contact=sent.contact, contact_phone=sent.contact_phone,
     )  # fmt: skip
     caller.whole.apply([PutProcess(process=order)], actor=caller.actor, at=at, reason=f"一键点单 {number}")
-    parts.follower.poke()
+    parts.changed()
     return record_response(request, _shown(caller, order, at), 201, {"Location": f"/v1/orders/{number}"})
 
 
@@ -91,7 +91,7 @@ def move_order(request: Request, caller: Orderer, parts: Parts, id: OrderId, sen
                 409, "moved_meanwhile", "点单刚被别人办过一步，没有写入。", "请重新查看后再办。"
             ) from None
         raise
-    parts.follower.poke()
+    parts.changed()
     return record_response(request, _shown(caller, after, at))
 
 
@@ -122,8 +122,8 @@ def _shown(caller: Caller, order: Order, at: datetime) -> dict[str, Any]:
         "id": order.id, "partner": order.partner, "state": state.name, "state_label": state.label, "duty": state.duty,
         "need": order.need, "scene": order.scene, "achievement": order.achievement, "contact": order.contact,
         "contact_phone": order.contact_phone, "handler": order.handler, "answer": order.answer, "reason": order.reason,
-        "placed_at": order.opened_at.isoformat(), "moved_at": order.moved_at.isoformat(),
-        "due": order.due.isoformat() if order.due else None, "late": order.due is not None and order.due < at,
+        "placed_at": utc_text(order.opened_at), "moved_at": utc_text(order.moved_at),
+        "due": utc_text(order.due) if order.due else None, "late": order.due is not None and order.due < at,
         "moves": [
             {
                 "name": way.move.name, "label": way.move.label, "open": not _standing(way.problems),

@@ -133,6 +133,8 @@ def delete_webhook(caller: Reader, parts: Parts, id: WebhookId) -> Response:
 )  # fmt: skip
 def move_webhook(caller: Reader, parts: Parts, id: WebhookId, sent: WebhookMove) -> Response:
     webhook = _move(caller, id, sent.move)
+    if sent.move == "resume":
+        parts.store.outbox.wake(webhook.id, now())
     parts.dispatcher.poke()
     shown = _shown(webhook)
     if sent.move == "rotate":

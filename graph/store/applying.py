@@ -82,7 +82,7 @@ def write(connection: Connection, batch: Batch, *, actor: str, at: str, reason: 
     if not totals.added + totals.changed + totals.removed:
         return totals
     ledger = Ledger(connection, after=last, at=at, actor=actor, reason=reason)
-    _write_removals(connection, plan, ledger)
+    _write_removed_edges(connection, plan, ledger)
     _write_nodes(connection, plan, batch, ledger)
     _write_edges(connection, plan, ledger)
     _write_texts(connection, plan, ledger)
@@ -153,33 +153,35 @@ def _refuse_dangling(connection: Connection, batch: Batch, plan: _Plan) -> None:
     )
 
 
-def _write_removals(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
+def _write_removed_edges(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
     for key, before in plan.removed_edges:
         ledger.add("remove_edge", key, edge_text(key, before), None)
     write_rows(
         connection, delete(EDGES).where(at_key(EDGES)), [key_values(key) for key, _ in plan.removed_edges]
     )
-    for some, texts in _stored_texts(connection, plan.removed_nodes):
-        for node in some:
-            ledger.add("remove_node", node, texts[node], None)
-        write_rows(connection, delete(NODES).where(at_key(NODES)), [key_values(node) for node in some])
 
 
 def _write_nodes(connection: Connection, plan: _Plan, batch: Batch, ledger: Ledger) -> None:
-    for some in chunks(plan.new_nodes):
-        rows = []
-        for kind, id in some:
-            columns = _columns(batch.nodes[kind, id], ledger.revision)
-            ledger.add("put_node", (kind, id), None, columns["attributes"])
-            rows.append({"kind": kind, "id": id, **columns})
-        write_rows(connection, insert(NODES), rows)
-    for some, texts in _stored_texts(connection, plan.changed_nodes):
-        rows = []
+    """By key, whether new, changed or removed: who is told of them in this order learns nothing else from it."""
+    for some, texts in _stored_texts(
+        connection, sorted([*plan.new_nodes, *plan.changed_nodes, *plan.removed_nodes])
+    ):
+        new, changed, removed = list[dict[str, Any]](), list[dict[str, Any]](), list[dict[str, Any]]()
         for key in some:
-            columns = _columns(batch.nodes[key], ledger.revision)
-            ledger.add("put_node", key, texts[key], columns["attributes"])
-            rows.append({**key_values(key), **columns})
-        write_rows(connection, update(NODES).where(at_key(NODES)), rows)
+            record, before = batch.nodes[key], texts.get(key)
+            if record is None:
+                ledger.add("remove_node", key, before, None)
+                removed.append(key_values(key))
+                continue
+            columns = _columns(record, ledger.revision)
+            ledger.add("put_node", key, before, columns["attributes"])
+            if before is None:
+                new.append({"kind": key[0], "id": key[1], **columns})
+            else:
+                changed.append({**key_values(key), **columns})
+        write_rows(connection, insert(NODES), new)
+        write_rows(connection, update(NODES).where(at_key(NODES)), changed)
+        write_rows(connection, delete(NODES).where(at_key(NODES)), removed)
 
 
 def _write_edges(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
@@ -211,7 +213,7 @@ def _write_texts(connection: Connection, plan: _Plan, ledger: Ledger) -> None:
 def _stored_texts(
     connection: Connection, keys: list[NodeKey]
 ) -> Iterator[tuple[list[NodeKey], dict[NodeKey, str]]]:
-    """The keys in lists, each with the stored texts of its nodes."""
+    """The keys in lists, each with the texts of those of its nodes that are stored."""
     for some in chunks(keys):
         texts: dict[NodeKey, str] = {}
         for kind, ids in by_kind(some):
@@ -220,9 +222,7 @@ def _stored_texts(
         yield some, texts
 
 
-def _columns(record: NodeRow | None, revision: int) -> dict[str, Any]:
-    if record is None:
-        raise AssertionError("a removed node is not written")
+def _columns(record: NodeRow, revision: int) -> dict[str, Any]:
     return {
         "title": record.title,
         "attributes": record.text,

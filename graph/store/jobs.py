@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, and_, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, tuple_, update
 
 from graph.store.engine import Database, refusing
 from graph.store.moments import moment_from, moment_text
@@ -20,7 +20,10 @@ JOB_STATES: tuple[JobState, ...] = ("queued", "running", "done", "failed", "canc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One piece of work. ``attributes`` is what was asked, ``result`` what came of it (None until it ends)."""
+    """One piece of work. ``attributes`` is what was asked, ``result`` what came of it (None until it ends).
+
+    ``total`` is 0 until its worker is about to write; ``attempts`` is how often it was begun.
+    """
 
     id: str
     kind: str
@@ -32,6 +35,7 @@ class Job:
     lease_until: datetime | None
     done: int
     total: int
+    attempts: int
     attributes: Mapping[str, Any]
     result: Mapping[str, Any] | None
 
@@ -60,7 +64,15 @@ class Jobs:
     ) -> Job:
         """Queue a job; where there is one of this id, it stays as it is and is given."""
         moment = moment_text(at)
-        row = {"id": id, "kind": kind, "partner": partner, "actor": actor, "state": "queued", "done": 0}
+        row = {
+            "id": id,
+            "kind": kind,
+            "partner": partner,
+            "actor": actor,
+            "state": "queued",
+            "done": 0,
+            "attempts": 0,
+        }
         row |= {"created_at": moment, "updated_at": moment, "total": total}
         row |= {"attributes": canonical(dict(attributes))}
         query = select(JOBS).where(JOBS.c.id == id)
@@ -80,18 +92,30 @@ class Jobs:
             .order_by(JOBS.c.created_at, JOBS.c.id)
             .limit(1)
         )
-        begun = {"state": "running", "updated_at": moment, "lease_until": moment_text(at + lease)}
+        begun: dict[str, Any] = {
+            "state": "running",
+            "updated_at": moment,
+            "lease_until": moment_text(at + lease),
+        }
         with refusing(self._database.place), self._database.writing() as connection:
             id = connection.execute(oldest).scalar_one_or_none()
             if id is None:
                 return None
+            begun |= {"attempts": JOBS.c.attempts + 1}
             connection.execute(update(JOBS).where(JOBS.c.id == id).values(begun))
             return _job(connection.execute(select(JOBS).where(JOBS.c.id == id)).one())
 
     def progress(self, id: str, done: int, total: int, at: datetime, lease: timedelta) -> bool:
-        """Say how far a job is, and keep it for another lease; False if it is no longer running: leave off."""
+        """Say how far a job is, and keep it for another lease; False if it is no longer running: leave off.
+
+        With a ``total`` the job is about to write, and from now on not to be cancelled.
+        """
         said = {"done": done, "total": total, "lease_until": moment_text(at + lease)}
         return self._change(id, ("running",), at, said)
+
+    def keep(self, id: str, at: datetime, lease: timedelta) -> bool:
+        """Keep a running job for another lease; False if it is no longer running."""
+        return self._change(id, ("running",), at, {"lease_until": moment_text(at + lease)})
 
     def finish(
         self, id: str, state: Literal["done", "failed"], result: Mapping[str, Any] | None, at: datetime
@@ -101,8 +125,9 @@ class Jobs:
         return self._change(id, ("running",), at, {"state": state, "result": told, "lease_until": None})
 
     def cancel(self, id: str, at: datetime) -> bool:
-        """Cancel a job that is queued or running; False, with nothing changed, if it is not."""
-        return self._change(id, ("queued", "running"), at, {"state": "cancelled", "lease_until": None})
+        """Cancel a job before it writes anything; False, with nothing changed, if it may have begun to, or has ended."""
+        cancelled = {"state": "cancelled", "lease_until": None}
+        return self._change(id, ("queued", "running"), at, cancelled, JOBS.c.total == 0)
 
     def get(self, id: str) -> Job | None:
         """The job, or None."""
@@ -142,10 +167,17 @@ class Jobs:
         with refusing(self._database.place), self._database.reading() as connection:
             return [_job(row) for row in connection.execute(query)]
 
-    def _change(self, id: str, states: Sequence[JobState], at: datetime, values: Mapping[str, Any]) -> bool:
+    def _change(
+        self,
+        id: str,
+        states: Sequence[JobState],
+        at: datetime,
+        values: Mapping[str, Any],
+        *conditions: ColumnElement[bool],
+    ) -> bool:
         if clean_cell(id) != id:
             return False
-        changed = update(JOBS).where(JOBS.c.id == id, JOBS.c.state.in_(states))
+        changed = update(JOBS).where(JOBS.c.id == id, JOBS.c.state.in_(states), *conditions)
         with refusing(self._database.place), self._database.writing() as connection:
             done = connection.execute(changed.values({**values, "updated_at": moment_text(at)}))
             return done.rowcount == 1

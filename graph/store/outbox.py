@@ -129,6 +129,18 @@ class Outbox:
         with refusing(self._database.place), self._database.writing() as connection:
             connection.execute(update(DELIVERIES).where(waiting).values(due_at=moment_text(due_at)))
 
+    def wake(self, webhook: str, at: datetime) -> None:
+        """What waits for a webhook is due at once, whatever it was left for."""
+        mine = and_(DELIVERIES.c.webhook == webhook, DELIVERIES.c.state == "waiting")
+        with refusing(self._database.place), self._database.writing() as connection:
+            connection.execute(update(DELIVERIES).where(mine).values(due_at=moment_text(at)))
+
+    def drop(self, id: int) -> None:
+        """A waiting delivery is not to be sent any more."""
+        waiting = and_(DELIVERIES.c.id == id, DELIVERIES.c.state == "waiting")
+        with refusing(self._database.place), self._database.writing() as connection:
+            connection.execute(update(DELIVERIES).where(waiting).values(state="dropped"))
+
     def give_up(self, id: int, status: int | None, error: str, at: datetime) -> None:
         """A waiting delivery did not arrive and is not tried again; later ones of its record go on."""
         self._attempted(id, {"state": "failed"}, status, error, at)

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 # The newest step under migrations/versions; a test keeps the two equal.
-VERSION = "0003"
+VERSION = "0004"
 
 METADATA = MetaData()
 
@@ -118,6 +118,7 @@ JOBS = Table(
     Column("lease_until", _KEY),
     Column("done", BigInteger, nullable=False),
     Column("total", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
     Column("attributes", Text, nullable=False),
     Column("result", Text),
     Index("jobs_by_state", "kind", "state", "created_at", "id"),

@@ -25,8 +25,11 @@ from graph.store.tables import HISTORY, NODES
 # Records named in one refusal.
 _NAMED = 5
 
-# Kinds of processes whose changes are not undone: undoing a revocation would bring a revoked key back.
-_FINAL_KINDS = frozenset({"key"})
+# Kinds of processes whose changes are not undone: a revoked key, or a secret that was changed, would come back.
+_FINAL_KINDS = {
+    "key": ("访问钥匙", "请改为吊销这把钥匙，或新建一把"),
+    "webhook": ("回调", "请由登记它的平台删除、换密钥或重新登记"),
+}
 
 
 def batch_before(connection: Connection, revision: int) -> Batch:
@@ -51,11 +54,13 @@ def batch_before(connection: Connection, revision: int) -> Batch:
         key = key_from(row.subject)
         left[key] = None if row.after is None else digest(row.after)
         _put_back(batch, key, row.before)
-    if any(len(key) == 3 and key[1] in _FINAL_KINDS for key in left):
+    final = next((_FINAL_KINDS[key[1]] for key in left if len(key) == 3 and key[1] in _FINAL_KINDS), None)
+    if final is not None:
+        label, remedy = final
         raise Refused(
             "undo_refused",
-            f"第 {revision} 次改动涉及访问钥匙；访问钥匙的改动不能撤销。",
-            "请改为吊销这把钥匙，或新建一把；本次没有写入任何内容。",
+            f"第 {revision} 次改动涉及{label}；{label}的改动不能撤销。",
+            f"{remedy}；本次没有写入任何内容。",
         )
     present = _digests(connection, list(left))
     changed = {key for key, after in left.items() if present.get(key) != after}

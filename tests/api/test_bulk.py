@@ -9,7 +9,7 @@ import pytest
 
 import api.bulk
 from api.bulk import KIND, report_path, run_bulk, upload_path
-from graph.intake.importing import plan_import
+from graph.intake.importing import ImportPlan, plan_import
 from graph.problems import Refused
 from graph.store.jobs import Job, Jobs
 from graph.store.store import Store
@@ -139,6 +139,69 @@ def test_a_job_cancelled_while_it_is_checked_writes_nothing(
         job = store.jobs.get("RW-1")
         assert job is not None
         assert (job.state, job.result, ids(store)) == ("cancelled", None, [])
+
+
+def test_a_job_that_has_begun_to_write_is_not_cancelled(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = ImportPlan.commit
+    with place.open_store(create=False) as store:
+        begun(store, place, SHEET)
+
+        def cancelled_meanwhile(*given: Any, **options: Any) -> Any:
+            assert not store.jobs.cancel("RW-1", datetime.now(UTC))
+            return commit(*given, **options)
+
+        monkeypatch.setattr(ImportPlan, "commit", cancelled_meanwhile)
+        run_bulk(place, "RW-1")
+        assert (told(store), ids(store)) == (("done", 2, []), ["hengqin:A", "hengqin:B"])
+
+
+def test_a_written_job_is_done_though_the_store_is_busy_just_then(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = Jobs.progress
+
+    def busy(jobs: Jobs, id: str, done: int, *more: Any) -> bool:
+        if done:
+            raise Refused("store_locked", "忙。", "稍候。")
+        return progress(jobs, id, done, *more)
+
+    monkeypatch.setattr(Jobs, "progress", busy)
+    with place.open_store(create=False) as store:
+        begun(store, place, SHEET)
+        run_bulk(place, "RW-1")
+        assert told(store) == ("done", 2, [])
+
+
+def test_a_job_that_never_comes_to_its_end_is_given_up_and_others_go_on(
+    _indexed: Path,  # noqa: PT019  (its value is used)
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with lasting(_indexed, tmp_path) as served:
+        portal, jobs = served.portal(), served.store.jobs
+        # Begun three times by servers that are gone.
+        begun(served.store, served.settings.home, SHEET)
+        for _ in range(2):
+            jobs.keep("RW-1", datetime.now(UTC), -LEASE)
+            jobs.take(KIND, datetime.now(UTC), LEASE)
+        # And once more for a moment at which nothing can be said about it.
+        finish, busy = Jobs.finish, [Refused("store_locked", "忙。", "稍候。")]
+
+        def finish_or_not(*given: Any) -> bool:
+            if busy:
+                raise busy.pop()
+            return finish(*given)
+
+        monkeypatch.setattr(Jobs, "finish", finish_or_not)
+        monkeypatch.setattr(api.bulk, "_LEASE", timedelta(seconds=0.1))
+        jobs.keep("RW-1", datetime.now(UTC), -LEASE)
+        state = ""
+        while state != "failed":
+            job = portal.get("/v1/jobs/RW-1").json()
+            state = job["state"]
+            time.sleep(0.02)
+        assert job["result"]["problems"][0]["code"] == "job_given_up"
+        assert busy == []
 
 
 def test_a_job_that_is_not_running_is_left_alone(place: Home) -> None:

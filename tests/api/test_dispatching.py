@@ -167,6 +167,7 @@ def test_changes_reach_every_webhook_that_asked_in_their_order_and_once(world: W
     world.hook("HD-2", events=("scene.retired",))
     for id in "12":
         world.change(id)
+    world.work()
     world.store.apply([RemoveNode(kind="scene", id="1")], actor="张三", at=NOON, reason="")
     world.work()
     world.work()
@@ -289,6 +290,70 @@ def test_a_receiver_that_is_gone_is_paused_and_what_comes_waits(world: World) ->
     world.work()
     assert world.states() == ["failed", "delivered", "delivered"]
     assert [one.attempts for one in world.log()] == [1, 1, 1]
+
+
+def test_what_is_hidden_by_now_is_not_sent_though_it_was_queued(world: World) -> None:
+    world.hook()
+    world.change("1", "2", title="看得见")
+    world.answer = lambda *_: BAD
+    world.work()
+    assert world.states() == ["waiting", "waiting"]
+    hidden = PutNode(node=make_scene("1", title="看不见", visibility="staff"))
+    world.store.apply([hidden], actor="张三", at=NOON, reason="")
+    world.answer = lambda *_: FINE
+    sent = len(world.sent)
+    world.clock.at += PAUSES[0]
+    world.work()
+    told = {(one.event, one.subject): one.state for one in world.log()}
+    assert told == {
+        ("scene.created", '["scene","1"]'): "dropped",
+        ("scene.created", '["scene","2"]'): "delivered",
+        ("scene.retired", '["scene","1"]'): "delivered",
+    }
+    assert all("看得见" not in body for _, _, body in world.sent[sent:] if '"1"' in body)
+    # Nor is it when everything is sent again.
+    sent = len(world.sent)
+    assert world.store.outbox.replay("HD-1", since_id=0, at=world.clock()) == 2
+    world.work()
+    assert len(world.sent) == sent + 2
+
+
+def test_a_delivery_under_way_is_not_sent_twice_when_its_webhook_is_resumed(world: World) -> None:
+    world.hook()
+    world.change("1")
+
+    async def story() -> None:
+        gate = asyncio.Event()
+
+        async def slow(*told: Any) -> Answer:
+            await gate.wait()
+            return await world.post(*told)
+
+        dispatcher = world.dispatcher(slow)
+        while await dispatcher.turn() and not dispatcher._under_way:
+            pass
+        world.store.outbox.wake("HD-1", world.clock())
+        await dispatcher.turn()
+        assert len(dispatcher._under_way) == 1
+        gate.set()
+        await dispatcher.settled()
+
+    run(story())
+    assert (len(world.sent), world.states()) == (1, ["delivered"])
+
+
+def test_what_comes_into_sight_and_what_is_new_are_told_in_one_order(world: World) -> None:
+    scenes = [make_scene(id, title="海岛", visibility="public") for id in "1234"]
+    hidden = [PutNode(node=scene.model_copy(update={"visibility": "staff"})) for scene in scenes[1:4:2]]
+    world.store.apply(hidden, actor="张三", at=NOON, reason="")
+    world.hook()
+    world.store.apply([PutNode(node=scene) for scene in scenes[::-1]], actor="张三", at=NOON, reason="")
+    gone = [RemoveNode(kind="scene", id="3"), *hidden]
+    world.store.apply(gone, actor="张三", at=NOON, reason="")
+    world.work()
+    created, retired = ([one.subject for one in world.log() if one.event == event] for event in ("scene.created", "scene.retired"))  # fmt: skip
+    assert created == [f'["scene","{id}"]' for id in "1234"]
+    assert retired == [f'["scene","{id}"]' for id in "234"]
 
 
 def test_what_is_replayed_comes_again_under_the_same_id(world: World) -> None:
@@ -657,7 +722,7 @@ def test_a_ping_goes_to_its_webhook_alone_and_is_refused_where_it_cannot_be_queu
     dispatcher.ping(hook, NOON)
     world.work(dispatcher)
     assert [(one.event, one.state, one.body) for one in world.log()] == [
-        ("ping", "delivered", '{"event": "ping", "seq_at": "2026-03-01T12:00:00+00:00", "data": {}}')
+        ("ping", "delivered", '{"event": "ping", "seq_at": "2026-03-01T12:00:00Z", "data": {}}')
     ]
     assert ([url for url, _, _ in world.sent], world.log("HD-2")) == (["https://HD-1.example/"], [])
     monkeypatch.setattr(type(world.store.outbox), "fan_out", lambda *_: False)

@@ -16,6 +16,7 @@ from api.answering import Version
 from api.following import Follower
 from api.metrics import Metrics
 from api.settings import ServeSettings
+from embeddings.refusal import IndexRefused
 from graph.feedback import Judgement
 from graph.kinds import Achievement
 from graph.store.changes import Change, PutFeedback, PutNode
@@ -43,6 +44,9 @@ class Lanes:
         if self.failures:
             raise self.failures.pop()
         self.warmed.append((audience, version))
+
+    async def catch_up(self, audience: Visibility, version: Version) -> None:
+        self.versions[audience] = version
 
 
 class CountingEncoder(BigramEncoder):
@@ -179,6 +183,21 @@ def test_index_that_cannot_be_opened_is_told_and_tried_again(
 
     asyncio.run(asyncio.wait_for(follow(), 30))
     assert "index_unusable" in told
+
+
+def test_an_encoder_that_fails_is_told_apart_from_the_index(followed: Followed) -> None:
+    followed.lanes.failures = [IndexRefused("encoder_missing", "模型文件缺失。", "请重新安装。")]
+    told: list[str] = []
+
+    async def follow() -> None:
+        task = asyncio.create_task(followed.follower.run(["partner"]))
+        while not followed.follower.trouble:
+            await asyncio.sleep(0.001)
+        told.append(followed.follower.trouble)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(follow(), 30))
+    assert told == ["encoder_missing"]
 
 
 def test_trouble_of_one_audience_is_not_hidden_by_another(

@@ -192,6 +192,76 @@ def test_lane_that_fails_or_dies_goes_on_with_the_next_question(
     assert [record.name for record in caplog.records] == ["jiebang.lanes"]
 
 
+def test_a_lane_that_dies_while_it_opens_is_opened_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(lanes: Lanes, worker: Worker) -> None:
+        worker.breaks = [BrokenProcessPool("killed")]
+        before = list(lanes._lanes)
+        with pytest.raises(BrokenProcessPool):
+            await lanes.warm("partner", FIRST)
+        assert lanes._lanes != before
+        await lanes.warm("partner", FIRST)
+
+    with caplog.at_level(logging.ERROR, "jiebang.lanes"):
+        play(story, tmp_path)
+    assert [record.name for record in caplog.records] == ["jiebang.lanes"]
+
+
+def test_while_one_lane_catches_up_the_others_answer(tmp_path: Path) -> None:
+    async def story(lanes: Lanes, worker: Worker) -> None:
+        answer, begun, gate = worker.answer, threading.Event(), threading.Event()
+        at_once: list[int] = [0, 0]
+
+        def slow_to_catch_up(audience: Visibility, version: Version, asked: Any, vectors: Any) -> Answers:
+            if asked:
+                return answer(audience, version, asked, vectors)
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+            begun.set()
+            assert gate.wait(20)
+            at_once[0] -= 1
+            return [], {}
+
+        worker.answer = slow_to_catch_up  # type: ignore[method-assign]
+        catching = asyncio.create_task(lanes.catch_up("partner", Version(2, 0)))
+        await asyncio.to_thread(begun.wait, 20)
+        told = [await lanes.ask(question(number)) for number in range(6)]
+        assert told == [f"{number}@1".encode() for number in range(6)]
+        assert not catching.done()
+        gate.set()
+        await catching
+        assert at_once == [0, 1]
+        assert await lanes.ask(question(1)) == b"1@2"
+
+    play(story, tmp_path, workers=2)
+
+
+def test_questions_whose_texts_are_being_encoded_wait_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    class Slow(Encoder):
+        def encode_queries(self, texts: Sequence[str]) -> Any:
+            assert gate.wait(20)
+            return super().encode_queries(texts)
+
+        encode_documents = encode_queries
+
+    monkeypatch.setattr(lanes_module, "open_encoder", lambda _: Slow())
+
+    async def story(lanes: Lanes, worker: Worker) -> None:
+        tasks = await asking(lanes.ask(written("送药")))
+        assert lanes.waiting == 1
+        assert await refusal(lanes.ask(written("数鱼"))) == (503, "questions_waiting", True)
+        gate.set()
+        assert await tasks[0] == "送药@1".encode()
+        assert lanes.waiting == 0
+
+    play(story, tmp_path, most_waiting=1)
+
+
 def test_more_questions_than_may_wait_are_told_to_come_back(tmp_path: Path) -> None:
     async def story(lanes: Lanes, worker: Worker) -> None:
         first = await held(lanes, worker)

@@ -95,7 +95,7 @@ def test_json_is_utf8_with_times_in_utc() -> None:
     answer = json_response(
         {"a": "海", "at": datetime(2026, 3, 31, 9, tzinfo=UTC), "on": date(2026, 3, 31)}, 201, {"X-A": "1"}
     )
-    assert answer.body == '{"a": "海", "at": "2026-03-31T09:00:00+00:00", "on": "2026-03-31"}'.encode()
+    assert answer.body == '{"a": "海", "at": "2026-03-31T09:00:00Z", "on": "2026-03-31"}'.encode()
     assert (answer.status_code, answer.headers["content-type"], answer.headers["x-a"]) == (
         201,
         "application/json",

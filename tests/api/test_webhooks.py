@@ -21,6 +21,7 @@ from api.webhooks import (
     EVENTS,
     WEBHOOK_RULES,
     Webhook,
+    body_now,
     event_of,
     message_id,
     parse_url,
@@ -28,12 +29,14 @@ from api.webhooks import (
     signed_headers,
     webhook_secret,
 )
+from api.wire import utc_text
 from graph.kinds import Case, Scene
 from graph.problems import BadValue, Refused
 from graph.processes import moved, opened
 from graph.store.audience import AudienceStore
 from graph.store.changes import Change, PutNode, PutProcess, RemoveNode
 from graph.store.history import Entry
+from graph.store.moments import moment_from
 from graph.store.outbox import Delivery
 from graph.store.store import Store, open_store
 from graph.values import Visibility
@@ -79,7 +82,11 @@ def _told(store: Store, entry: Entry, webhook: Webhook | None = None) -> tuple[s
         return None
     event, text = told
     body = json.loads(text)
-    assert (body["event"], body["seq_at"], set(body)) == (event, entry.at, {"event", "seq_at", "data"})
+    assert (body["event"], body["seq_at"], set(body)) == (
+        event,
+        utc_text(moment_from(entry.at)),
+        {"event", "seq_at", "data"},
+    )
     return event, body["data"]
 
 
@@ -360,5 +367,28 @@ def test_who_keeps_a_copy_by_events_has_what_it_may_see(
         assert copy == {(one["kind"], one["id"]): one for one in seen}
 
 
+def test_columns_that_are_hidden_by_now_are_left_out_of_what_was_queued(store: Store) -> None:
+    scene = make_scene("1", visibility="public", budget="50")
+    webhook = _webhook()
+    store.apply([PutNode(node=scene)], actor="张三", at=NOON, reason="")
+    told = event_of(store, webhook, store.history_of("scene", "1")[-1])
+    assert told is not None
+    queued = replace(DELIVERY, event=told[0], body=told[1])
+    assert body_now(store, webhook, queued) == told[1]
+    hidden = scene.model_copy(update={"field_visibility": {"budget": "staff"}})
+    store.apply([PutNode(node=hidden)], actor="张三", at=NOON, reason="")
+    now = body_now(store, webhook, queued)
+    assert now is not None
+    before, after = json.loads(told[1]), json.loads(now)
+    assert before["data"].pop("budget")
+    assert after == before
+    store.apply([RemoveNode(kind="scene", id="1")], actor="张三", at=NOON, reason="")
+    assert body_now(store, webhook, queued) is None
+    # That it has gone, and what is no record, is said as it was.
+    for event in ("scene.retired", "order.moved", "ping"):
+        other = replace(DELIVERY, event=event)
+        assert body_now(store, webhook, other) == other.body
+
+
 def test_a_ping_says_only_when() -> None:
-    assert json.loads(ping_body(NOON)) == {"event": "ping", "seq_at": "2026-03-01T12:00:00+00:00", "data": {}}
+    assert json.loads(ping_body(NOON)) == {"event": "ping", "seq_at": "2026-03-01T12:00:00Z", "data": {}}

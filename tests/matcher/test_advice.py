@@ -88,6 +88,10 @@ def test_what_is_unknown_is_to_be_found_out_and_what_is_against_it_ends_it(
     unknown = fields({}, patent)
     unknown._enterprise = lambda key: None
     assert _every(unknown)["先用后转"].unknown == ("建设单位规模",)
+    # Whoever reads this may not see what is there: nobody is said to have left it out.
+    told = _every(unknown)["先用后转"]
+    assert "建设单位规模没有可用的资料" in told.sentence
+    assert "建设单位规模没有可用的资料" in told.short
     against = fields({}, patent)
     against._enterprise = lambda key: large
     assert "先用后转" not in _every(against)

@@ -12,7 +12,6 @@ from matcher.facts import (
     FIELDS,
     IP_STATUSES,
     KIND_NUMBERS,
-    VISIBILITIES,
     FactRows,
     Facts,
     facts_of,
@@ -29,7 +28,6 @@ COLUMNS = (
     "trl",
     "trl_floor",
     "ip_status",
-    "visibility",
     "said",
     "deadline",
     "price",
@@ -69,7 +67,6 @@ def test_facts_of_a_scene() -> None:
             9,
             -1,
             0,
-            0,
             date(2026, 9, 30).toordinal(),
             "-",
             200,
@@ -88,7 +85,6 @@ def test_facts_of_an_achievement() -> None:
             7,
             0,
             IP_STATUSES.index("已授权"),
-            1,
             2,
             0,
             50,
@@ -101,7 +97,7 @@ def test_facts_of_an_achievement() -> None:
 
 def test_facts_of_a_node_that_states_nothing() -> None:
     assert _plain(facts_of(make_enterprise())) == [
-        (KIND_NUMBERS["enterprise"], 0, -1, 0, 0, -1, 0, 0, 0, "-", "-", (), frozenset())
+        (KIND_NUMBERS["enterprise"], 0, -1, 0, 0, -1, 0, 0, "-", "-", (), frozenset())
     ]
 
 
@@ -115,10 +111,6 @@ def test_fields_fit_the_bits_of_their_column_and_stand_in_order() -> None:
     assert len(FIELDS) <= 32
     assert [field_mask([name]) for name in FIELDS] == [1 << bit for bit in range(len(FIELDS))]
     assert field_mask([*FIELDS, *FIELDS]) == (1 << len(FIELDS)) - 1
-
-
-def test_visibilities_go_from_open_to_closed() -> None:
-    assert VISIBILITIES == ("public", "partner", "staff")
 
 
 def test_indicators_come_from_their_column_else_from_the_text() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,17 @@ def test_undo_brings_no_revoked_key_back(indexed: Path, jiebang: Command) -> Non
     refused = jiebang("undo", str(revision), "--by", "程某")
     assert refused.code == 1
     assert "钥匙" in refused.err
+
+
+def test_serve_names_no_address_where_it_does_not_listen(indexed: Path, jiebang: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = jiebang("serve", "--port", port)
+        # What is wrong with the encoder is said first, and not by a server that has begun.
+        unknown = jiebang("--encoder", "bert", "serve", "--port", port)
+    assert (refused.code, refused.out) == (1, "")
+    assert f"不能在 127.0.0.1 的端口 {port} 上监听：端口正被别的程序使用。" in refused.err
+    assert (unknown.code, unknown.out, "没有名为“bert”的编码器" in unknown.err) == (1, "", True)
 
 
 def test_serve_refuses_a_home_that_is_not_there(jiebang: Command, home: Path) -> None:

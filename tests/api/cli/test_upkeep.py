@@ -251,6 +251,24 @@ def test_doctor_says_how_far_the_index_is_behind(
     assert (outcome.code, "索引：完好，有 1 条记录较新，每次匹配前自动补上。\n" in outcome.out) == (0, True)
 
 
+def test_indexes_in_use_for_others_are_told_and_looked_at_too(jiebang: Command, indexed: Path) -> None:
+    assert jiebang("match", "CJ-1", "--audience", "partner", "--no-record").code == 0
+    status = jiebang("index", "status").out.splitlines()
+    assert status[:2] == [
+        "第 1 代，编码器 bigrams/1，建于第 1 次改动（现为第 1 次），新的改动每次匹配前自动补上",
+        "条数：应用场景 3，科技成果 4，企业 2，技术经纪人 2",
+    ]
+    assert status[2].startswith("给合作方看的第 1 代，编码器 bigrams/1，建于第 1 次改动")
+    assert status[3:] == ["给合作方看的条数：应用场景 2，科技成果 3，企业 2，技术经纪人 1"]
+    assert "索引：完好，与数据一致。\n给合作方看的索引：完好，与数据一致。\n" in jiebang("doctor").out
+    for path in (indexed / "index-partner").rglob("*.npy"):
+        path.write_bytes(path.read_bytes()[:-1])
+    doctor = jiebang("doctor")
+    assert (doctor.code, "\n索引：完好" in doctor.out, "给合作方看的索引：" in doctor.err) == (1, True, True)
+    assert jiebang("index", "rebuild").code == 0
+    assert jiebang("doctor").code == 0
+
+
 def test_doctor_of_an_empty_home(jiebang: Command) -> None:
     assert jiebang("init").code == 0
     outcome = jiebang("doctor")

@@ -61,6 +61,9 @@ def test_the_page_speaks_chinese_and_shows_examples(served: Served) -> None:
         "<code>cursor</code>",
     ):
         assert text in page
+    # What partners come for stands first, what only those who run it need last.
+    headings = re.findall("<h2>(.*?)</h2>", page)
+    assert (headings[0], headings[-1]) == ("匹配", "运行")
     # The framework's own word for every answer is no heading.
     assert "Successful Response" not in page
 

@@ -35,15 +35,16 @@ def test_a_server_that_can_answer_is_ready_and_tells_no_numbers(served: Served) 
 
 
 @pytest.mark.parametrize(
-    ("versions", "trouble", "index"),
+    ("versions", "trouble", "part", "said"),
     [
-        ({}, "", "opening"),
-        ({}, "index_unusable", "index_unusable"),
-        ({"partner": Version(1, 0)}, "store_unreadable", "store_unreadable"),
+        ({}, "", "index", "opening"),
+        ({}, "index_unusable", "index", "index_unusable"),
+        ({"partner": Version(1, 0)}, "store_unreadable", "index", "store_unreadable"),
+        ({}, "encoder_missing", "encoder", "encoder_missing"),
     ],
 )
 def test_a_server_that_cannot_answer_says_which_part_and_when_to_ask_again(
-    served: Served, monkeypatch: pytest.MonkeyPatch, versions: Any, trouble: str, index: str
+    served: Served, monkeypatch: pytest.MonkeyPatch, versions: Any, trouble: str, part: str, said: str
 ) -> None:
     services = served.app.state.services
     monkeypatch.setattr(type(services.follower), "_follow", _never)  # it would mend what is broken here
@@ -52,7 +53,7 @@ def test_a_server_that_cannot_answer_says_which_part_and_when_to_ask_again(
     # Only the class of the route's services is looked at: what it says is the same however often it is asked.
     answer = served.client.get("/readyz")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json() == {"status": "not_ready", "store": "ok", "index": index, "encoder": "ok"}
+    assert answer.json() == {"status": "not_ready", "store": "ok", "index": "ok", "encoder": "ok", part: said}
 
 
 async def _never(self: Any, audience: str) -> None:

@@ -184,3 +184,10 @@ def test_a_key_that_sees_less_sees_no_job_of_one_that_sees_more(served: Served) 
     job = ended(more, upload(more, "编号,名称\nCJ-77,内部的事\n", "?kind=scene&dry_run=true"))
     assert less.get(f"/v1/jobs/{job['id']}").status_code == 404
     assert less.get("/v1/jobs").json() == {"items": [], "next": None}
+    own = [ended(less, upload(less, f"编号,名称\nN{n},海岛\n", "?kind=scene&dry_run=true")) for n in range(2)]
+    ended(more, upload(more, "编号,名称\nCJ-78,内部的事\n", "?kind=scene&dry_run=true"))
+    # A page is as long, and its cursor names the same, as if the hidden jobs were not there.
+    first = less.get("/v1/jobs?limit=1").json()
+    assert [one["id"] for one in first["items"]] == [own[1]["id"]]
+    second = less.get(f"/v1/jobs?limit=1&cursor={first['next']}").json()
+    assert ([one["id"] for one in second["items"]], second["next"]) == ([own[0]["id"]], None)

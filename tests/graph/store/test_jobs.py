@@ -30,10 +30,12 @@ def _take(store: Store, at: datetime = NOON, kind: str = "match_all") -> str | N
 def test_a_job_is_queued_taken_followed_and_ended(store: Store) -> None:
     queued = Job(
         id="1", kind="match_all", partner="甲", actor="李明", state="queued", created_at=NOON, updated_at=NOON,
-        lease_until=None, done=0, total=9, attributes=ASKED, result=None,
+        lease_until=None, done=0, total=9, attempts=0, attributes=ASKED, result=None,
     )  # fmt: skip
     assert _add(store, partner="甲", total=9) == queued == store.jobs.get("1")
-    taken = replace(queued, state="running", updated_at=NOON + MINUTE, lease_until=NOON + 2 * MINUTE)
+    taken = replace(
+        queued, state="running", updated_at=NOON + MINUTE, lease_until=NOON + 2 * MINUTE, attempts=1
+    )
     assert store.jobs.take("match_all", NOON + MINUTE, LEASE) == taken == store.jobs.get("1")
     assert store.jobs.progress("1", 4, 8, NOON + 3 * MINUTE, LEASE)
     half = replace(taken, done=4, total=8, updated_at=NOON + 3 * MINUTE, lease_until=NOON + 4 * MINUTE)
@@ -70,7 +72,20 @@ def test_a_job_whose_lease_has_run_out_is_taken_again_before_younger_ones(store:
     assert _take(store, before) is None
     again = store.jobs.take("match_all", before + timedelta(microseconds=1), LEASE)
     assert again is not None
-    assert (again.id, again.done, again.total) == ("1", 3, 9)
+    assert (again.id, again.done, again.total, again.attempts) == ("1", 3, 9, 2)
+
+
+def test_a_job_that_is_about_to_write_is_kept_but_no_longer_cancelled(store: Store) -> None:
+    _add(store)
+    assert not store.jobs.keep("1", NOON, LEASE)
+    _take(store)
+    assert store.jobs.progress("1", 0, 9, NOON, LEASE)
+    assert not store.jobs.cancel("1", NOON)
+    # Keeping a job says nothing of how far it is.
+    assert store.jobs.keep("1", NOON + MINUTE, LEASE)
+    kept = store.jobs.get("1")
+    assert kept is not None
+    assert (kept.state, kept.total, kept.lease_until) == ("running", 9, NOON + 2 * MINUTE)
 
 
 def test_a_cancelled_job_tells_its_worker_to_leave_off(store: Store) -> None:

@@ -56,7 +56,7 @@ def test_the_mark_begins_at_the_end_of_the_history_and_follows_it(store: Store) 
     assert (store.outbox.unread(9), store.outbox.unread(9)) == ((2, []), (2, []))
     _change(store, "1", "3")
     _change(store, "2")
-    changes = [store.history_of("scene", id)[-1] for id in "312"]
+    changes = [store.history_of("scene", id)[-1] for id in "132"]
     assert store.outbox.unread(9) == (2, changes)
     assert [store.outbox.unread(limit) for limit in (-1, 0, 1)] == [(2, []), (2, []), (2, changes[:1])]
     assert store.outbox.fan_out(2, 4, [_new("3"), _new("1")])

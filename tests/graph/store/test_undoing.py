@@ -158,6 +158,19 @@ def test_undo_gives_judgements_back_though_their_scene_is_gone(store: Store) -> 
     assert store.judgements() == [GRADE]
 
 
+@pytest.mark.parametrize(("kind", "label"), [("key", "访问钥匙"), ("webhook", "回调")])
+def test_undo_brings_back_nothing_that_opens_or_signs(store: Store, kind: str, label: str) -> None:
+    class Opening(Order):
+        """An order of another kind."""
+
+    Opening.kind = kind
+    opening = Opening.model_validate(make_order().model_dump())
+    _apply(store, PutProcess(process=opening))
+    with pytest.raises(Refused, match=label) as refused:
+        store.undo(1, actor="张三", at=NOON, reason="")
+    assert (refused.value.code, store.revision()) == ("undo_refused", 1)
+
+
 def test_undo_needs_a_zone_and_an_actor(store: Store) -> None:
     _apply(store, PutNode(node=SCENE))
     with pytest.raises(ValueError, match="time zone"):
