@@ -35,7 +35,8 @@ def write_tasks(path: Path, tasks: Sequence[Task]) -> None:
 
 def _row(number: int, task: Task) -> list[str]:
     bounty = "" if task.bounty is None else f"{(Decimal(task.bounty) / WAN).normalize():f}"
-    winners = [decision.bidder for decision in task.decisions if decision.won]
+    bidders = {decision.bid: decision.bidder for decision in task.decisions}
+    winners = [bidders[bid] for bid in task.winners]
     rubric = "；".join(f"{criterion.name} {criterion.weight}" for criterion in task.rubric)
     return [
         str(number), task.id, task.title, MODES[task.mode], SELECTIONS[task.selection], task.poster, task.problem,

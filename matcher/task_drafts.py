@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from graph.kinds import Achievement, Scene
 from graph.processes import opened
-from matcher.bidders import Party, Register
+from matcher.parties import Party
 from matcher.process_values import WAN, parse_moment
+from matcher.register import Register
 from matcher.task_policy import task_policy
 from matcher.tasks import Criterion, Task, task_rules
 
