@@ -45,7 +45,7 @@ def propose(store: Store, task_id: str, *, winners: int | None = None, actor: st
     found = graded(material)
     if isinstance(found, list):
         refuse(found)
-    if problems := [*doubts(material), *standing_conflicts(material, at)]:
+    if problems := doubts(material) or standing_conflicts(material, at):
         refuse(problems)
     award = _proposed(
         material, ranking_of(found, material.names, remarks(review)), rule=found.rules.text, winners=winners, at=at,
@@ -128,7 +128,7 @@ def confirm(store: Store, task_id: str, *, actor: str, at: datetime) -> Awarded:
     """Put the award into force: bids are won and lost, each bidder told why. Conflicts and identities are looked at anew."""
     material = Material.of(store, task_id)
     award = awards.confirm(known_award(material), at=at, role=OFFICER)
-    if problems := [*doubts(material), *standing_conflicts(material, at)]:
+    if problems := doubts(material) or standing_conflicts(material, at):
         refuse(problems)
     bids = {bid.id: bid for bid in material.bids}
     decisions = tuple(

@@ -253,13 +253,14 @@ class _Finder:
 
     def _same_person(self, one: _Human, other: _Human) -> bool | None:
         """Whether two are one person; None: their names are the same and nothing else tells."""
-        keys = (one.person.key, other.person.key)
-        if None not in keys:
-            return keys[0] == keys[1]
+        here, there = one.person.key, other.person.key
+        # A record of an expert and one of a broker may be one person's: only records of one kind tell.
+        if here is not None and there is not None and here[0] == there[0]:
+            return here == there
         if plain(one.person.name) != plain(other.person.name):
             return False
-        for here, there in product(one.places, other.places):
-            if here.identity.is_same(there.identity) or self.register.control(here.identity, there.identity):
+        for a, b in product(one.places, other.places):
+            if a.identity.is_same(b.identity) or self.register.control(a.identity, b.identity):
                 return True
         return None
 
@@ -297,9 +298,16 @@ class _Finder:
                 text = f"{person.name}为“{title}”提供服务"
                 yield _conflict("serves", person, entry, (person.name, title), text, (person.key, key))
         for broker in side.brokers:
-            if self._same_person(human, broker) is not False:
-                text = f"{person.name}是该方委托的技术经纪人"
-                yield _conflict("paid_broker", person, entry, (person.name, broker.person.name), text)
+            same, ends = self._same_person(human, broker), (person.name, broker.person.name)
+            if same:
+                yield _conflict(
+                    "paid_broker", person, entry, ends, f"{person.name}是该方委托或受邀的技术经纪人"
+                )
+            elif same is None:
+                text = (
+                    f"该方委托或受邀的技术经纪人“{broker.person.name}”与{person.name}同名，看不出是不是本人"
+                )
+                yield _conflict(UNRESOLVED, person, entry, ends, text)
 
     def _declared(self, human: _Human, side: _Side) -> Iterator[Conflict]:
         """Either side has asked for it: an id, a name, or an organisation in any spelling or by its code."""

@@ -1,5 +1,6 @@
 """What a review keeps between its steps: the panel of experts, and the reading and marking of entries."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -232,22 +233,26 @@ def handed_over(review: Review, change: Replacement, name: str, *, at: datetime)
 def remarks(review: Review) -> dict[str, list[str]]:
     """By entry what experts wrote on it, sorted so that nobody's place tells whose it is, without any name.
 
-    Names of experts and of other bidders are taken out in every spelling that has nothing but dressing more or less.
+    Names of experts and of other bidders are taken out, of organisations in every spelling that ``organisation_key`` knows.
     """
     names = {id: several(name) for id, name in review.entries.items()}
     result: dict[str, list[str]] = {}
     for mark in review.marks:
-        others = [name for id, some in names.items() if id != mark.entry for name in some]
         text = mark.remark.strip()
-        for found, instead in (
-            *((name, "其他单位") for name in others),
-            *((n, "专家") for n in review.experts.values()),
-        ):
-            for spelling in (found, organisation_key(found)):
-                text = text.replace(spelling, instead) if len(spelling) >= 2 else text
+        for other in (name for id, some in names.items() if id != mark.entry for name in some):
+            text = _mention(other).sub("其他单位", text)
+        for name in review.experts.values():
+            text = text.replace(name, "专家")
         if text:
             result.setdefault(mark.entry, []).append(text)
     return {entry: sorted(set(some)) for entry, some in result.items()}
+
+
+def _mention(name: str) -> re.Pattern[str]:
+    """The organisation where a text names it, with its legal form and place or without."""
+    bare = re.escape(organisation_key(name))
+    form = "(?:集团)?(?:股份有限公司|有限责任公司|有限公司|股份公司|公司)?"
+    return re.compile(f"{re.escape(name)}|(?:广东省?)?(?:珠海市?)?{bare}{form}", re.IGNORECASE)
 
 
 def candidates(
