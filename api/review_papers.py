@@ -12,7 +12,7 @@ from matcher.awards import Award, counted_by
 from matcher.grading import Grading, rounded
 from matcher.review_processes import Review
 
-_WIDE = 44
+_WIDE, _NUMBER = 44, 28
 
 
 def write_mark_sheets(path: Path, review: Review) -> None:
@@ -38,9 +38,10 @@ def write_mark_sheets(path: Path, review: Review) -> None:
             write_row(sheet, 3, columns, head)
             for row, entry in enumerate(read[who], start=4):
                 write_row(sheet, row, [entry, review.entries[entry], *[""] * (len(columns) - 2)], text)
-            sheet.set_column(0, 0, 14)
+            sheet.set_column(0, 0, _NUMBER)
             sheet.set_column(1, 1, 36)
-            sheet.set_column(2, len(columns) - 2, 12)
+            for column, name in enumerate(columns[2:-1], start=2):
+                sheet.set_column(column, column, max(10, 2 * len(name)))
             sheet.set_column(len(columns) - 1, len(columns) - 1, _WIDE)
             sheet.freeze_panes(4, 2)
             _print(sheet)
@@ -141,7 +142,8 @@ def _sheet(
         write_row(sheet, number, row, styles["text"])
     for column, text in enumerate(head):
         wide = text in ("投标单位", "说明", "意见", "原因", "内容")
-        sheet.set_column(column, column, _WIDE if wide else max(12, 2 * len(text) + 2))
+        number = text in ("投标编号", "未舍入得分")
+        sheet.set_column(column, column, _WIDE if wide else _NUMBER if number else max(10, 2 * len(text) + 2))
     sheet.freeze_panes(1, 0)
     _print(sheet)
 

@@ -48,7 +48,7 @@ def propose(store: Store, task_id: str, *, winners: int | None = None, actor: st
     if problems := doubts(material) or standing_conflicts(material, at):
         refuse(problems)
     award = _proposed(
-        material, ranking_of(found, material.names, remarks(review)), rule=found.rules.text, winners=winners, at=at,
+        material, ranking_of(found, material.names, review.experts, remarks(review)), rule=found.rules.text, winners=winners, at=at,
         full_marks=review.full_marks, checks=_checks(material),
     )  # fmt: skip
     settled = moved(review, REVIEW_RULES, "settle", role=OFFICER, at=at, values={})

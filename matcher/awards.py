@@ -4,6 +4,7 @@ An award has the id of its task and moves with it (``matcher.awarding``). Public
 the task policy: without its list of holidays by weekday alone, which is said wherever a date is shown.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -159,9 +160,14 @@ def propose(
 
 
 def ranking_of(
-    grading: Grading, names: Mapping[str, str], remarks: Mapping[str, Sequence[str]] = {}
+    grading: Grading,
+    names: Mapping[str, str],
+    experts: Mapping[str, str],
+    remarks: Mapping[str, Sequence[str]] = {},
 ) -> list[Ranked]:
-    """The ranking of a grading, with the names of entries and the remarks on them."""
+    """The ranking of a grading, with the names of entries and experts and the remarks on entries."""
+    met = Counter(experts.values())
+    called = {id: f"{name}（{id}）" if met[name] > 1 else name for id, name in experts.items()}
     return [
         Ranked(
             entry=one.entry,
@@ -170,7 +176,10 @@ def ranking_of(
             exact=str(one.exact),
             score=str(one.score),
             criteria={name: str(rounded(value)) for name, value in one.criteria.items()},
-            totals={t.expert: f"{rounded(t.adjusted)}{'' if t.counts else '（去掉）'}" for t in one.totals},
+            totals={
+                called.get(t.expert, t.expert): f"{rounded(t.adjusted)}{'' if t.counts else '（去掉）'}"
+                for t in one.totals
+            },
             tie=one.tie,
             remarks=tuple(remarks.get(one.entry, ())),
         )

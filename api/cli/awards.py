@@ -159,9 +159,13 @@ def notice(
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         found = _known(store, id)
-        made = found if found.state == "notice" else publish(store, found.id, actor=who, at=now()).award
+        made = (
+            found
+            if found.state in ("notice", "effective")
+            else publish(store, found.id, actor=who, at=now()).award
+        )
         write_notice(out, made, office=office, contact=contact)
-    say(f"{'已公示' if made is not found else '已在公示，文件重新写过'}：{_period(made)}")
+    say(f"{'已公示' if made is not found else '已公示过，文件重新写过'}：{_period(made)}")
     say(f"公示文件：{out}")
     say(f"期满且没有未答复的异议后：jiebang award confirm {made.id}")
 

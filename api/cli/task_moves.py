@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = {
     "invite": "jiebang task invite {id}", "receive": "jiebang bid add {id} 或 jiebang bid withdraw {id}",
     "evaluate": "jiebang bid open {id}", "void": "jiebang bid open {id}", "award": "jiebang award propose {id}",
-    "decide": "jiebang award confirm {id}", "reconsider": "jiebang award withdraw {id} --reason 理由",
+    "decide": "jiebang award show {id} 看公示和异议，期满后 jiebang award confirm {id}", "reconsider": "jiebang award withdraw {id} --reason 理由",
     "abandon": "jiebang bid abandon {id}", "abandon_contracted": "jiebang bid abandon {id}",
 }  # fmt: skip
 # What a step is told on the line; that it is not told yet is no obstacle.
@@ -42,7 +42,7 @@ _TELL = {
     **dict.fromkeys(("return", "fail", "reject", "retract", "cancel"), "--reason 理由"),
 }  # fmt: skip
 _TOLD_CODES = frozenset(
-    {"task_reason", "task_opinion", "task_decisions", "task_cleared", "task_assessment", "task_invited", "task_no_bid"}
+    {"task_reason", "task_opinion", "task_decisions", "task_winners", "task_cleared", "task_assessment", "task_invited", "task_no_bid"}
 )  # fmt: skip
 
 
@@ -116,7 +116,12 @@ def say_moves(task: "Task") -> None:
     rules, at = task_rules(), now()
     lines = []
     for name, one in rules.moves.items():
-        if task.state not in one.sources or name in ("receive", "void") or name.startswith("abandon"):
+        if (
+            task.state not in one.sources
+            or name in ("receive", "void")
+            or name.startswith("abandon")
+            or (name == "decide" and task.decisions)
+        ):
             continue
         role = _usual_role(one)
         given = {"published_at": at.replace(microsecond=0), "unsealed_at": at.replace(microsecond=0)}

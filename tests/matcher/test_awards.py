@@ -48,7 +48,7 @@ def graded() -> Grading:
 def proposed(winners: int = 1) -> Award:
     found = graded()
     return propose(
-        "RW-1", ranking_of(found, NAMES, {"B3": ["团队好，续航弱"]}), task="海岛投送", winners=winners, rule=found.rules.text,
+        "RW-1", ranking_of(found, NAMES, {"Z1": "评委甲"}, {"B3": ["团队好，续航弱"]}), task="海岛投送", winners=winners, rule=found.rules.text,
         full_marks=[("方案", "60"), ("团队", "40")], checks=["专家 Z1 无冲突"], notice_days=5, at=FRIDAY,
     )  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_reasons_never_name_another_bidder_or_an_expert() -> None:
     for entry in ("B2", "B3"):
         text = "\n".join(reasons(award, entry))
         others = [other for other in NAMES if other != entry]
-        assert not [word for word in (*others, *NAMES.values(), "Z1", "Z2") if word in text]
+        assert not [word for word in (*others, *NAMES.values(), "评委甲", "Z1", "Z2") if word in text]
 
 
 def test_justification_holds_every_figure_and_what_the_runner_up_lacked() -> None:
@@ -150,7 +150,7 @@ def test_justification_holds_every_figure_and_what_the_runner_up_lacked() -> Non
         "任务", "评分规则", "评分项", "第 1 名拟中选", "第 2 名", "第 3 名", "回避核查", "旷羽动力差在哪里",
     ]  # fmt: skip
     assert dict(lines)["第 1 名拟中选"] == (
-        "云岬航空（B1）得分 80.50（未舍入 80.500000000000）：方案 50.00，团队 30.50；各专家总分：Z1 80.00、Z2 81.00"
+        "云岬航空（B1）得分 80.50（未舍入 80.500000000000）：方案 50.00，团队 30.50；各专家总分：评委甲 80.00、Z2 81.00"
     )
     assert dict(lines)["旷羽动力差在哪里"] == "与中选方的差距：方案低 10.00 分。"
 
