@@ -150,7 +150,7 @@ def _own_task(bid: Bid, task: Task, register: Register) -> Iterator[Problem]:
             message = f"{name}{how}发榜单位“{task.poster}”"
             yield _problem("bid_by_group", message, "母公司、子公司不能揭榜，请由无关联的单位投标")
         elif kinship == "namesake" and (party.uscc or "") not in task.cleared:
-            remedy = "如确系另一家单位，请主管人员核实后登记：jiebang task move 榜单编号 核实同名单位"
+            remedy = "如确系另一家单位，请主管人员核实后登记：jiebang task move 榜单编号 核实单位 --set 已核实的单位=信用代码 --reason 核实情况"
             yield _problem("bid_namesake", f"{name}与发榜单位同名（信用代码不同），需要核实", remedy)
         elif kinship == "group":
             message = f"{name}与发榜单位“{task.poster}”有共同的控股单位"

@@ -188,27 +188,16 @@ def _known_review(store: "Store", id: str) -> "Review":
 
 
 def _fitting(settings: Settings, store: "Store") -> "Fitting":
-    """How well each expert fits each bid: likeness of texts, and the graph in the share that the policy gives it."""
     from embeddings.encoder import open_encoder
     from embeddings.vector_cache import VectorCache
     from graph.network import Network
-    from matcher.centre import usual_centre
-    from matcher.expertise import blended, closeness, expert_text, likeness
-    from matcher.review_policy import usual_policy
+    from matcher.expertise import fits_of
 
     def fits(material: "Material", experts: Sequence["Expert"]) -> "Fits":
-        encoder, cache = open_encoder(settings.encoder), VectorCache(settings.home.vectors)
+        bids = [(one.text, one.about) for one in material.entries]
         with progress("整理文本向量") as report:
-            asked = cache.encode(encoder, "query", [one.text for one in material.entries], report)
-            known = cache.encode(encoder, "document", [expert_text(one) for one in experts], report)
-        prior = usual_centre(encoder)
-        mean = prior["gist"] if prior else known.astype(float).mean(axis=0)
-        near = closeness(
-            Network.build(store),
-            [one.about for one in material.entries],
-            [("expert", one.id) for one in experts],
-        )
-        return blended(likeness(asked, known, mean), near, usual_policy().proximity)
+            encoder, cache = open_encoder(settings.encoder), VectorCache(settings.home.vectors)
+            return fits_of(encoder, cache, Network.build(store), bids, experts, report)
 
     return fits
 

@@ -10,7 +10,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from graph.problems import Refused
@@ -322,7 +322,9 @@ def _sees_what_it_may(store: Store, model: _Model) -> None:
         assert [bid.bidder for bid in seen] == [firm(number).name] * (number in model.bids)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(steps=[*USUAL, ("abandon", 1), ("take back", 0), ("propose", 0), ("publish", 0), ("confirm", 0)])
+@example(steps=[*USUAL[:6], ("cancel", 0)])
 @given(steps=STEPS)
 def test_any_sequence_of_steps_agrees_with_the_model_and_is_played_again_from_the_history(
     emptied: Callable[[], Store], steps: list[tuple[str, int]]
