@@ -23,7 +23,21 @@ from api.lanes import Lanes
 from api.metrics import Metrics
 from api.records import PLURALS
 from api.request_log import RequestLog
-from api.routes import cases, docs, feedback, graph, health, jobs, keys, lists, matches, orders, webhooks
+from api.routes import (
+    awards,
+    cases,
+    docs,
+    feedback,
+    graph,
+    health,
+    jobs,
+    keys,
+    lists,
+    matches,
+    orders,
+    reviews,
+    webhooks,
+)
 from api.routes.nodes import node_router
 from api.services import Services
 from api.settings import ServeSettings
@@ -48,7 +62,9 @@ def create_app(settings: ServeSettings) -> FastAPI:
         lifespan=lambda app: _running(app, settings, store, metrics), redirect_slashes=False,
     )  # fmt: skip
     # In this order the page lists them: what partners come for first.
-    for module in (docs, matches, graph, feedback, orders, cases, lists, jobs, webhooks, keys):
+    for module in (
+        docs, matches, graph, feedback, orders, reviews, awards, cases, lists, jobs, webhooks, keys,
+    ):  # fmt: skip
         app.include_router(module.router)
     for kind in PLURALS:
         app.include_router(node_router(kind))

@@ -56,6 +56,7 @@ from api.wire import (
     WebhookPage,
     WebhookShown,
 )
+from api.wire_reviews import AwardMove, AwardShown, PanelShown, RankingShown, ReasonsShown, ReviewShown
 
 Seen = Literal["public", "partner", "staff"]
 Detail = Literal["brief", "full"]
@@ -411,6 +412,56 @@ class JiebangClient:
         """Make a move of a case; what may be done next, and what it needs, stands in ``CaseFileShown.moves``."""
         sent = {"move": move, "by": by, "content": content, "values": values}
         return self._given(CaseFileShown, "POST", f"/v1/case-files/{_escaped(id)}/moves", body=sent)
+
+    def panel(self, task: str) -> PanelShown:
+        """The panel of experts of a task. Panels, reviews and awards are for keys of the city's own staff."""
+        return self._given(PanelShown, "GET", f"/v1/tasks/{_escaped(task)}/panel")
+
+    def draw_panel(self, task: str, seed: int, **asked: Any) -> PanelShown:
+        """Draw the panel of a task by lot; ``asked`` are the other fields of the body (``quotas``, ``dry_run`` …)."""
+        return self._given(
+            PanelShown, "POST", f"/v1/tasks/{_escaped(task)}/panel", body={"seed": seed, **asked}
+        )
+
+    def recuse_expert(self, task: str, expert: str, *, reason: str, **asked: Any) -> PanelShown:
+        """Let a member step back; an alternate without conflict takes over."""
+        sent = {"expert": expert, "reason": reason, **asked}
+        return self._given(PanelShown, "POST", f"/v1/tasks/{_escaped(task)}/panel/recusals", body=sent)
+
+    def review(self, task: str) -> ReviewShown:
+        """Who reads what, and the marks so far."""
+        return self._given(ReviewShown, "GET", f"/v1/tasks/{_escaped(task)}/review")
+
+    def assign_bids(self, task: str, **asked: Any) -> ReviewShown:
+        """Give the bids of a task to experts; ``asked`` are the fields of the body (``per_bid`` …)."""
+        return self._given(ReviewShown, "POST", f"/v1/tasks/{_escaped(task)}/review", body=asked)
+
+    def take_marks(self, task: str, marks: Sequence[Mapping[str, Any]]) -> ReviewShown:
+        """Take marks in: each with expert, bid, marks by criterion, remark."""
+        return self._given(
+            ReviewShown, "POST", f"/v1/tasks/{_escaped(task)}/review/marks", body={"marks": list(marks)}
+        )
+
+    def review_ranking(self, task: str) -> RankingShown:
+        """The ranking of the marks by the task's rule."""
+        return self._given(RankingShown, "GET", f"/v1/tasks/{_escaped(task)}/review/ranking")
+
+    def award(self, task: str) -> AwardShown:
+        """Where the award of a task stands."""
+        return self._given(AwardShown, "GET", f"/v1/tasks/{_escaped(task)}/award")
+
+    def propose_award(self, task: str, **asked: Any) -> AwardShown:
+        """Propose the best of the ranking, or of ``points`` given."""
+        return self._given(AwardShown, "POST", f"/v1/tasks/{_escaped(task)}/award", body=asked)
+
+    def move_award(self, task: str, move: AwardMove, **values: Any) -> AwardShown:
+        """Make an award public, note or answer an objection, put it into force, withdraw it."""
+        sent = {"move": move, **values}
+        return self._given(AwardShown, "POST", f"/v1/tasks/{_escaped(task)}/award/moves", body=sent)
+
+    def award_reasons(self, task: str, bid: str) -> ReasonsShown:
+        """What the bidder of a bid that lost is told."""
+        return self._given(ReasonsShown, "GET", f"/v1/tasks/{_escaped(task)}/award/reasons/{_escaped(bid)}")
 
     def published(self, name: ListName) -> Iterator[Record]:
         """The records of one of the three published lists."""

@@ -26,6 +26,11 @@ _STATUSES: Mapping[str, int] = {
     "plan_stale": 409, "relation_dangling": 409, "feedback_dangling": 409, "undo_conflict": 409, "move_unknown": 422,
     "move_state": 409, "move_role": 403, "move_requirement": 422, "process_value": 422, "store_full": 507,
     "case_exists": 409, "case_ends": 422, "case_not_landed": 409, "case_not_closed": 409, "case_unknown": 404,
+    "review_stage": 409, "review_none": 404, "review_incomplete": 409, "review_no_experts": 409, "review_rule": 422,
+    "review_conflict": 409, "identity_unresolved": 409, "panel_twice": 409, "panel_none": 404, "panel_member": 404,
+    "panel_stranger": 422, "panel_rule": 422, "panel_size": 422, "score_missing": 409, "grading_few": 409,
+    "award_none": 404, "award_marks": 409, "award_points": 422, "award_winners": 422, "award_notice": 409,
+    "award_objection": 422, "move_together": 409,
 }  # fmt: skip
 _WORDS: Mapping[int, str] = {
     400: "请求有误", 401: "需要访问钥匙", 403: "没有权限", 404: "没有找到", 405: "不支持这种方法", 406: "不支持这种格式",

@@ -42,6 +42,14 @@ class Question:
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()
 
 
+class OwnQuestion(Question):
+    """A question that knows how it is answered: those that are not of matching alone."""
+
+    def answer(self, engine: Engine) -> dict[str, Any]:
+        """The answer as plain values."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
 class MatchQuestion(Question):
     """What fits ``node``; with ``is_stored`` it is a record of the store, else one that was just written."""
@@ -143,6 +151,8 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return _similar_cases(engine, question)
         case NeighbourhoodQuestion():
             return _neighbourhood(engine, question)
+        case OwnQuestion():
+            return question.answer(engine)
     raise TypeError(type(question).__name__)
 
 

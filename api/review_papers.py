@@ -8,11 +8,11 @@ from api.output_files import writing
 from graph.intake.headers import GUIDE_SHEET
 from graph.intake.writing import HEADER_STYLE, TEXT_STYLE, new_workbook, sheet_names, write_row
 from graph.intake.writing import writable as plain
-from matcher.awards import WEEKDAYS_ONLY, Award
+from matcher.awards import Award, counted_by
 from matcher.grading import Grading, rounded
 from matcher.review_processes import Review
 
-_WIDE = 44
+_WIDE, _NUMBER = 44, 28
 
 
 def write_mark_sheets(path: Path, review: Review) -> None:
@@ -38,9 +38,10 @@ def write_mark_sheets(path: Path, review: Review) -> None:
             write_row(sheet, 3, columns, head)
             for row, entry in enumerate(read[who], start=4):
                 write_row(sheet, row, [entry, review.entries[entry], *[""] * (len(columns) - 2)], text)
-            sheet.set_column(0, 0, 14)
+            sheet.set_column(0, 0, _NUMBER)
             sheet.set_column(1, 1, 36)
-            sheet.set_column(2, len(columns) - 2, 12)
+            for column, name in enumerate(columns[2:-1], start=2):
+                sheet.set_column(column, column, max(10, 2 * len(name)))
             sheet.set_column(len(columns) - 1, len(columns) - 1, _WIDE)
             sheet.freeze_panes(4, 2)
             _print(sheet)
@@ -53,7 +54,7 @@ def write_mark_sheets(path: Path, review: Review) -> None:
 _GUIDE = (
     "每位专家一张表，按评分项填分数，不超过满分，可以有小数。合计可以不填；填了就会与各项核对。",
     "应回避的标书不要评分，请告诉经办人，由候补专家接替。",
-    "填好后原样交回：jiebang review import 任务编号 文件。投标编号和表头不要改。",
+    "填好后原样交回：jiebang review import 榜单编号 文件。投标编号和表头不要改。",
 )
 
 
@@ -71,8 +72,11 @@ def write_summary(path: Path, review: Review, grading: Grading) -> None:
         _sheet(workbook, styles, "评审汇总表", *_ranking(review, grading))
         _sheet(workbook, styles, "专家总分", *_totals(review, grading))
         _sheet(workbook, styles, "逐项评分", *_marks(review))
-        rows = [[review.experts.get(who, who), entry, why] for who, entry, why in review.barred]
-        _sheet(workbook, styles, "回避", ["专家", "投标编号", "原因"], rows)
+        rows = [
+            [review.experts.get(who, who), entry, review.entries.get(entry, ""), why]
+            for who, entry, why in review.barred
+        ]
+        _sheet(workbook, styles, "回避", ["专家", "投标编号", "投标单位", "原因"], rows)
         lines = [["评分规则", grading.rules.text], ["评分项", _weights(review.weights)]]
         lines += [
             [f"专家 {review.experts.get(who, who)}", f"平均 {rounded(mean)}，标准差 {rounded(spread)}"]
@@ -138,7 +142,8 @@ def _sheet(
         write_row(sheet, number, row, styles["text"])
     for column, text in enumerate(head):
         wide = text in ("投标单位", "说明", "意见", "原因", "内容")
-        sheet.set_column(column, column, _WIDE if wide else max(12, 2 * len(text) + 2))
+        number = text in ("投标编号", "未舍入得分")
+        sheet.set_column(column, column, _WIDE if wide else _NUMBER if number else max(10, 2 * len(text) + 2))
     sheet.freeze_panes(1, 0)
     _print(sheet)
 
@@ -188,8 +193,8 @@ def write_notice(path: Path, award: Award, *, office: str = "", contact: str = "
 
 
 def _notice_lines(award: Award) -> list[str]:
-    lines = [f"经专家评审，现将拟中选结果予以公示。评分规则：{award.rule}。"]
+    lines = [f"经评审，现将榜单 {award.id} 的拟中选结果予以公示。评分规则：{award.rule}。"]
     if award.notice_from and award.notice_to:
-        days = f"共 {award.notice_days} 个工作日（{WEEKDAYS_ONLY}）"
+        days = f"共 {award.notice_days} 个工作日（{counted_by()}）"
         lines.append(f"公示期：{award.notice_from} 至 {award.notice_to}，{days}。")
     return [*lines, "对结果有异议的，请在公示期内以书面形式实名提出，写明事实和理由。"]

@@ -1,4 +1,4 @@
-"""The sheets of a review as offices hand them in: bids, declarations of experts, marks; and the empty mark sheet.
+"""The sheets of a review as offices hand them in: declarations of experts, and marks.
 
 Every cell is read as text; what cannot be read is told with its place, and nothing of such a file is used.
 """
@@ -6,31 +6,15 @@ Every cell is read as text; what cannot be read is told with its place, and noth
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from graph.identifiers.uscc import parse_uscc
 from graph.intake.headers import normalise_header
 from graph.intake.readers import read_tables
 from graph.intake.tables import BadCell, Table, shown
-from graph.problems import BadValue, Problem
-from matcher.parties import Entry, Party, Person
-from matcher.review_processes import Mark, Review
+from graph.problems import Problem
+from matcher.review_processes import Declaration, Mark, Review
 
-BID_COLUMNS = {
-    "id": ("投标编号", "标书编号", "揭榜编号", "编号", "id"),
-    "name": ("投标单位", "揭榜单位", "申报单位", "参赛单位", "单位名称", "单位"),
-    "uscc": ("统一社会信用代码", "信用代码", "uscc"),
-    "representative": ("法定代表人", "法人代表", "法人"),
-    "partners": ("联合单位", "联合体成员", "合作单位"),
-    "team": ("团队成员", "主要成员", "项目组成员", "负责人", "团队"),
-    "achievements": ("成果编号", "所报成果"),
-    "brokers": ("技术经纪人", "经纪人"),
-    "avoids": ("申请回避专家", "申请回避", "回避专家"),
-    "verified_by": ("身份核实人", "核实人"),
-    "text": ("技术方案", "方案摘要", "方案简介", "项目简介", "内容摘要", "简介", "内容"),
-}
 DECLARED_COLUMNS = {
     "id": ("专家编号", "编号", "id"),
     "name": ("专家姓名", "姓名", "专家"),
@@ -47,115 +31,32 @@ MARK_COLUMNS = {
     "remark": ("意见", "评审意见", "评语", "备注"),
 }
 _SEVERAL = re.compile(r"[、；;，,\n/]+")
-_PERSON = re.compile(r"^(.*?)[(（](.*?)[)）]$")
 _EXPERT_LINE = re.compile(r"(?:评审)?(?:专家|评委)(?:姓名|编号)?\s*[:：]\s*(\S+)")
 _SUMS = frozenset({"合计", "总计", "平均", "平均分", "小计"})
 _NOTHING = frozenset({"", "-", "—", "/", "\\", "无"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bids:
-    """The bids of a file in their order, what they are called, and what is wrong (then nothing is to be used)."""
-
-    entries: tuple[Entry, ...]
-    names: Mapping[str, str]
-    problems: tuple[Problem, ...]
-
-
-def read_bids(path: Path, brokers: Mapping[str, Person] | None = None) -> Bids:
-    """The bids of a sheet: a line a bid, or a line a member of the consortium with the same id.
-
-    ``brokers`` are known ones by id and by name. Raises ``Refused`` for a file that cannot be read.
-    """
-    entries: dict[str, Entry] = {}
-    problems: list[Problem] = []
-    for table, row, cells in _rows(path, BID_COLUMNS, ("id", "name"), problems):
-        place = {"sheet": table.sheet, "row": row}
-        if not cells["id"] or not cells["name"]:
-            what = "投标编号" if not cells["id"] else "投标单位"
-            problems.append(_problem("bid_blank", f"没有写{what}", "请补填", **place))
-            continue
-        code = None
-        try:
-            code = parse_uscc(cells["uscc"]) if cells["uscc"] else None
-        except BadValue as bad:
-            problems.append(_problem(bad.code, bad.message, bad.remedy, **place, column="统一社会信用代码"))
-        new = _entry(cells, code, brokers or {})
-        old = entries.get(new.id)
-        entries[new.id] = new if old is None else _joined(old, new)
-    if not entries and not problems:
-        problems.append(
-            _problem("bid_none", f"“{path.name}”里没有一份标书", "请从表头下一行起，每行写一份标书")
-        )
-    names = {entry.id: "、".join(party.name for party in entry.parties) for entry in entries.values()}
-    return Bids(entries=tuple(entries.values()), names=names, problems=tuple(problems))
-
-
-def _entry(cells: Mapping[str, str], code: str | None, brokers: Mapping[str, Person]) -> Entry:
-    own = Party(
-        name=cells["name"], uscc=code, representative=cells["representative"], verified_by=cells["verified_by"]
-    )  # fmt: skip
-    parties = (
-        own,
-        *(Party(name=name, verified_by=cells["verified_by"]) for name in _several(cells["partners"])),
-    )
-    people = []
-    for text in _several(cells["team"]):
-        found = _PERSON.match(text)
-        name, places = (found[1].strip(), (Party(name=found[2].strip()),)) if found else (text, parties)
-        people.append(Person(id=name, name=name, organisations=places))
-    paid = [brokers.get(text) or Person(id=text, name=text) for text in _several(cells["brokers"])]
-    return Entry(
-        id=cells["id"], parties=parties, people=tuple(people), brokers=tuple(paid),
-        about=tuple(("achievement", id) for id in _several(cells["achievements"])),
-        avoids=tuple(_several(cells["avoids"])), text=cells["text"],
-    )  # fmt: skip
-
-
-def _joined(old: Entry, new: Entry) -> Entry:
-    """One bid of several lines: everything once, in the order of lines."""
-    text = old.text if new.text in old.text else f"{old.text}\n{new.text}"
-    return replace(
-        old,
-        parties=tuple(dict.fromkeys((*old.parties, *new.parties))),
-        people=tuple(dict.fromkeys((*old.people, *new.people))),
-        brokers=tuple(dict.fromkeys((*old.brokers, *new.brokers))),
-        about=tuple(dict.fromkeys((*old.about, *new.about))),
-        avoids=tuple(dict.fromkeys((*old.avoids, *new.avoids))),
-        text=text,
-    )
-
-
-def read_declared(path: Path, people: Mapping[str, Person]) -> tuple[dict[str, Person], list[Problem]]:
-    """People by expert id with what they have declared; ``people`` are all experts by id."""
+def read_declared(path: Path, experts: Mapping[str, str]) -> tuple[list[Declaration], list[Problem]]:
+    """What experts have declared, line by line; ``experts`` are the names of all by id."""
     by_name: dict[str, list[str]] = {}
-    for id, person in people.items():
-        by_name.setdefault(person.name, []).append(id)
-    result: dict[str, Person] = {}
+    for id, name in experts.items():
+        by_name.setdefault(name, []).append(id)
+    result: list[Declaration] = []
     problems: list[Problem] = []
     for table, row, cells in _rows(path, DECLARED_COLUMNS, (), problems):
         place = {"sheet": table.sheet, "row": row}
-        ids = [cells["id"]] if cells["id"] in people else by_name.get(cells["name"] or cells["id"], [])
+        ids = [cells["id"]] if cells["id"] in experts else by_name.get(cells["name"] or cells["id"], [])
         if len(ids) != 1:
             said = cells["id"] or cells["name"] or "（空）"
             why = "有几位同名的专家" if ids else "库中没有这位专家"
             problems.append(_problem("expert_unknown", f"“{said}”：{why}", "请写专家编号", **place))
             continue
-        person = result.get(ids[0], people[ids[0]])
-        places = tuple(
-            replace(
-                party,
-                representative=cells["representative"] or party.representative,
-                verified_by=cells["verified_by"] or party.verified_by,
+        result.append(
+            Declaration(
+                expert=ids[0], avoids=tuple(_several(cells["avoids"])), advises=tuple(_several(cells["advises"])),
+                representative=cells["representative"], verified_by=cells["verified_by"],
             )
-            for party in person.organisations
-        )
-        result[ids[0]] = replace(
-            person,
-            organisations=places,
-            avoids=(*person.avoids, *_several(cells["avoids"])),
-            advises=(*person.advises, *(Party(name=name) for name in _several(cells["advises"]))),
-        )
+        )  # fmt: skip
     return result, problems
 
 

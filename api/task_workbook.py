@@ -6,11 +6,11 @@ from pathlib import Path
 
 from graph.intake.writing import HEADER_STYLE, TEXT_STYLE, new_workbook, write_row
 from matcher.process_values import WAN, in_china
-from matcher.tasks import LABELS, MODES, SELECTIONS, TIE_RULES, Task
+from matcher.tasks import LABELS, MODES, SCORINGS, SELECTIONS, TIE_RULES, Task
 
 _COLUMNS = {
     "序号": 6, "榜单编号": 16, "榜单名称": 36, "榜单类别": 12, "遴选方式": 12, "发榜单位": 28, "技术难点": 50, "技术指标": 44,
-    "研究内容": 40, "榜金（万元）": 12, "投标截止": 20, "验收条件": 40, "评分标准": 36, "同分规则": 24, "状态": 14,
+    "研究内容": 40, "榜金（万元）": 12, "投标截止": 20, "验收条件": 40, "评分标准": 36, "计分办法": 24, "同分规则": 24, "状态": 14,
     "投标数": 8, "中榜单位": 36,
 }  # fmt: skip
 
@@ -35,11 +35,12 @@ def write_tasks(path: Path, tasks: Sequence[Task]) -> None:
 
 def _row(number: int, task: Task) -> list[str]:
     bounty = "" if task.bounty is None else f"{(Decimal(task.bounty) / WAN).normalize():f}"
-    winners = [decision.bidder for decision in task.decisions if decision.won]
+    bidders = {decision.bid: decision.bidder for decision in task.decisions}
+    winners = [bidders[bid] for bid in task.winners]
     rubric = "；".join(f"{criterion.name} {criterion.weight}" for criterion in task.rubric)
     return [
         str(number), task.id, task.title, MODES[task.mode], SELECTIONS[task.selection], task.poster, task.problem,
         task.indicators, task.content, bounty, in_china(task.deadline), task.acceptance, rubric,
-        TIE_RULES[task.tie_rule], LABELS[task.state][0], str(task.bids) if task.is_unsealed else "",
+        SCORINGS[task.scoring], TIE_RULES[task.tie_rule], LABELS[task.state][0], str(task.bids) if task.is_unsealed else "",
         "、".join(winners),
     ]  # fmt: skip

@@ -1,32 +1,41 @@
 """Awards: proposed from a grading, made public, objected to, in force or withdrawn; and what each loser is told.
 
-Public notice is counted in working days by weekday alone: public holidays and the working weekends that make up for them
-are set each year by the State Council and are not known here, which is said wherever a date is shown.
+An award has the id of its task and moves with it (``matcher.awarding``). Public notice is counted in the working days of
+the task policy: without its list of holidays by weekday alone, which is said wherever a date is shown.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from graph.problems import Problem, Refused
-from graph.processes import Move, Process, Rules, State, moved, opened
+from graph.processes import Move, Rules, State, moved, opened
 from graph.values import Title
 from matcher.grading import Grading, rounded
+from matcher.process_values import CHINA, Paper, Part
 from matcher.review_policy import usual_policy
+from matcher.task_policy import task_policy
+from matcher.tasks import OFFICER
 
-OFFICER = "officer"
 ANYONE = "public"
-WEEKDAYS_ONLY = "只按周一至周五计，没有扣除法定节假日和调休"
-_CHINA = timezone(timedelta(hours=8))
 
 
-class Ranked(BaseModel):
-    """An entry's place in an award: figures as texts, so that they are kept to the digit."""
+def counted_by() -> str:
+    """How the working days of a notice are counted, for people."""
+    if task_policy().holidays:
+        return "已扣除办理参数中所列的法定节假日"
+    return "只按周一至周五计，没有扣除法定节假日和调休"
 
-    model_config = ConfigDict(frozen=True)
+
+class Ranked(Part):
+    """An entry's place in an award: figures as texts, so that they are kept to the digit.
+
+    ``remarks`` are what experts wrote, in no order that tells whose each is and without names; ``said`` what the officer did.
+    """
 
     entry: str
     name: str
@@ -36,12 +45,12 @@ class Ranked(BaseModel):
     criteria: dict[str, str]
     totals: dict[str, str]
     tie: str = ""
+    remarks: tuple[str, ...] = ()
+    said: str = ""
 
 
-class Objection(BaseModel):
+class Objection(Part):
     """What somebody said against an award in the time of notice, and the answer once there is one."""
-
-    model_config = ConfigDict(frozen=True)
 
     by: str
     text: str
@@ -49,7 +58,7 @@ class Objection(BaseModel):
     answer: str = ""
 
 
-class Award(Process):
+class Award(Paper):
     """定标: who is to be given the task, on which grounds."""
 
     kind = "award"
@@ -61,9 +70,10 @@ class Award(Process):
     full_marks: tuple[tuple[str, str], ...] = Field((), title="评分项")
     rule: str = Field("", title="评分规则")
     checks: tuple[str, ...] = Field((), title="回避核查")
-    notice_days: int = Field(0, title="公示工作日", ge=1)
+    notice_days: int = Field(0, title="公示工作日")
     notice_from: date | None = Field(None, title="公示起")
     notice_to: date | None = Field(None, title="公示止")
+    notice_ends: datetime | None = Field(None, title="公示期满")
     objections: tuple[Objection, ...] = Field((), title="异议")
     reason: str = Field("", title="撤销原因")
 
@@ -74,11 +84,11 @@ class Award(Process):
 
 
 def _notice_is_over(award: Award, values: Mapping[str, Any], at: datetime) -> Problem | None:
-    if award.notice_to is not None and at >= _end_of(award.notice_to):
+    if award.notice_ends is not None and at >= award.notice_ends:
         return None
     return Problem(
         code="award_notice",
-        message=f"公示要到 {award.notice_to} 结束（{WEEKDAYS_ONLY}）",
+        message=f"公示要到 {award.notice_to} 结束（{counted_by()}）",
         remedy="请在公示期满后再办",
     )
 
@@ -106,7 +116,7 @@ _STATES = (
         clock=timedelta(days=usual_policy().decide_days),
     ),
     State(name="notice", label="公示", duty="公示期满且异议都已答复后生效"),
-    State(name="effective", label="生效", final=True),
+    State(name="effective", label="生效", duty="签约（jiebang task move 榜单编号 签约）"),
     State(name="withdrawn", label="撤销", final=True),
 )
 _MOVES = (
@@ -118,7 +128,7 @@ _MOVES = (
         requires=(_notice_is_over, _nothing_open),
     ),
     Move(
-        name="withdraw", label="撤销", sources=("proposed", "notice"), target="withdrawn", roles=_STAFF,
+        name="withdraw", label="撤销", sources=("proposed", "notice", "effective"), target="withdrawn", roles=_STAFF,
         requires=(_has_reason,),
     ),
 )  # fmt: skip
@@ -127,23 +137,38 @@ RULES = Rules(states={state.name: state for state in _STATES}, moves={move.name:
 
 def propose(
     id: str,
-    grading: Grading,
-    names: Mapping[str, str],
+    ranking: Sequence[Ranked],
     *,
     task: str,
     winners: int,
-    checks: Sequence[str],
+    rule: str,
+    full_marks: Sequence[tuple[str, str]] = (),
+    checks: Sequence[str] = (),
+    notice_days: int,
     at: datetime,
 ) -> Award:
-    """The award of the first ``winners`` of a grading; ``names`` of entries, ``checks`` what was looked into.
+    """The award of the first ``winners`` of a ranking; ``checks`` are what was looked into.
 
     Raises ``Refused`` (``award_winners``) where there are not so many entries.
     """
-    if not 1 <= winners <= len(grading.standings):
-        raise Refused(
-            "award_winners", f"要选 {winners} 家，参评的有 {len(grading.standings)} 家。", "请改中选家数。"
-        )
-    ranking = tuple(
+    if not 1 <= winners <= len(ranking):
+        raise Refused("award_winners", f"要选 {winners} 家，参评的有 {len(ranking)} 家。", "请改中选家数。")
+    return opened(
+        Award, RULES, id=id, at=at, task=task, ranking=tuple(ranking), rule=rule, checks=tuple(checks),
+        winners=tuple(one.entry for one in ranking[:winners]), notice_days=notice_days, full_marks=tuple(full_marks),
+    )  # fmt: skip
+
+
+def ranking_of(
+    grading: Grading,
+    names: Mapping[str, str],
+    experts: Mapping[str, str],
+    remarks: Mapping[str, Sequence[str]] = {},
+) -> list[Ranked]:
+    """The ranking of a grading, with the names of entries and experts and the remarks on entries."""
+    met = Counter(experts.values())
+    called = {id: f"{name}（{id}）" if met[name] > 1 else name for id, name in experts.items()}
+    return [
         Ranked(
             entry=one.entry,
             name=names.get(one.entry, one.entry),
@@ -151,38 +176,42 @@ def propose(
             exact=str(one.exact),
             score=str(one.score),
             criteria={name: str(rounded(value)) for name, value in one.criteria.items()},
-            totals={t.expert: f"{rounded(t.adjusted)}{'' if t.counts else '（去掉）'}" for t in one.totals},
+            totals={
+                called.get(t.expert, t.expert): f"{rounded(t.adjusted)}{'' if t.counts else '（去掉）'}"
+                for t in one.totals
+            },
             tie=one.tie,
+            remarks=tuple(remarks.get(one.entry, ())),
         )
         for one in grading.standings
+    ]
+
+
+def publish(award: Award, *, at: datetime, role: str) -> Award:
+    """The award made public for the task's working days, beginning with the one after ``at`` (China's day)."""
+    policy, days = task_policy(), award.notice_days
+    ends = policy.notice_ends(at, days)
+    first, last = (
+        (policy.notice_ends(at, day) - timedelta(microseconds=1)).astimezone(CHINA).date()
+        if day
+        else at.astimezone(CHINA).date()
+        for day in (min(days, 1), days)
     )
-    return opened(
-        Award, RULES, id=id, at=at, task=task, ranking=ranking, rule=grading.rules.text, checks=tuple(checks),
-        winners=tuple(one.entry for one in ranking[:winners]), notice_days=usual_policy().notice_days,
-        full_marks=tuple((one.name, str(one.weight)) for one in grading.rubric.criteria),
-    )  # fmt: skip
-
-
-def publish(award: Award, *, at: datetime, role: str, days: int | None = None) -> Award:
-    """The award made public for so many working days, beginning with the day after ``at`` (China's day)."""
-    days = days or award.notice_days
-    today = at.astimezone(_CHINA).date()
-    first, last = working_day(today, 1), working_day(today, days)
-    values = {"notice_days": days, "notice_from": first, "notice_to": last}
-    return _until(moved(award, RULES, "publish", role=role, at=at, values=values), last)
+    values = {"notice_from": first, "notice_to": last, "notice_ends": ends}
+    return _until_the_end(moved(award, RULES, "publish", role=role, at=at, values=values))
 
 
 def object_to(award: Award, *, by: str, text: str, at: datetime, role: str) -> Award:
     """The award with an objection; the time of notice runs on. Raises ``Refused`` once it is over."""
     if not by.strip() or not text.strip():
         raise Refused("award_objection", "异议没有写提出人或内容。", "请写明谁提出、什么事实和理由。")
-    if award.state == "notice" and award.notice_to is not None and at >= _end_of(award.notice_to):
+    if award.state == "notice" and award.notice_ends is not None and at >= award.notice_ends:
         raise Refused(
             "award_notice", f"公示已于 {award.notice_to} 结束。", "公示期外的问题请按投诉程序办理。"
         )
     said = Objection(by=by.strip(), text=text.strip(), at=at.astimezone(UTC))
     values = {"objections": (*award.objections, said)}
-    return _until(moved(award, RULES, "object", role=role, at=at, values=values), award.notice_to)
+    return _until_the_end(moved(award, RULES, "object", role=role, at=at, values=values))
 
 
 def answer(award: Award, number: int, *, text: str, at: datetime, role: str) -> Award:
@@ -194,7 +223,7 @@ def answer(award: Award, number: int, *, text: str, at: datetime, role: str) -> 
     said = list(award.objections)
     said[number - 1] = said[number - 1].model_copy(update={"answer": text.strip()})
     values = {"objections": tuple(said)}
-    return _until(moved(award, RULES, "answer", role=role, at=at, values=values), award.notice_to)
+    return _until_the_end(moved(award, RULES, "answer", role=role, at=at, values=values))
 
 
 def confirm(award: Award, *, at: datetime, role: str) -> Award:
@@ -207,28 +236,22 @@ def withdraw(award: Award, *, reason: str, at: datetime, role: str) -> Award:
     return moved(award, RULES, "withdraw", role=role, at=at, values={"reason": reason.strip()})
 
 
-def working_day(start: date, number: int) -> date:
-    """The ``number``-th working day after ``start`` by weekday alone."""
-    day = start
-    while number:
-        day += timedelta(days=1)
-        number -= day.weekday() < 5
-    return day
-
-
 def justification(award: Award) -> list[tuple[str, str]]:
     """(what, what is to be said) for the file: rule, each entry's figures, the check of conflicts, what others lacked."""
     lines = [("任务", award.task), ("评分规则", award.rule)]
-    lines += [("评分项", "、".join(f"{name}（满分 {full}）" for name, full in award.weights.items()))]
+    if award.full_marks:
+        lines.append(("评分项", "、".join(f"{name}（满分 {full}）" for name, full in award.weights.items())))
     for one in award.ranking:
         chosen = "拟中选" if one.entry in award.winners else ""
         figures = "，".join(f"{name} {one.criteria[name]}" for name in award.weights)
         totals = "、".join(f"{expert} {total}" for expert, total in one.totals.items())
-        told = f"{one.name}（{one.entry}）得分 {one.score}（未舍入 {one.exact}）：{figures}；各专家总分：{totals}"
-        lines.append((f"第 {one.rank} 名{chosen}", told + (f"；{one.tie}" if one.tie else "")))
+        told = f"{one.name}（{one.entry}）得分 {one.score}"
+        told += f"（未舍入 {one.exact}）：{figures}；各专家总分：{totals}" if one.totals else ""
+        more = (one.tie, one.said, *(f"意见：{remark}" for remark in one.remarks))
+        lines.append((f"第 {one.rank} 名{chosen}", "；".join((told, *filter(None, more)))))
     lines += [("回避核查", check) for check in award.checks]
     beaten = [one for one in award.ranking if one.entry not in award.winners]
-    if beaten:
+    if beaten and award.full_marks:
         lines.append(
             (f"{beaten[0].name}差在哪里", _lacking(beaten[0], _last_winner(award), list(award.weights)))
         )
@@ -236,9 +259,9 @@ def justification(award: Award) -> list[tuple[str, str]]:
 
 
 def reasons(award: Award, entry: str) -> list[str]:
-    """What the bidder of an entry that lost is told: its figures by criterion beside the winner's and the median.
+    """What the bidder of an entry that lost is told: its figures by criterion beside the winner's and the median, remarks.
 
-    Never who else took part: only figures. Raises ``Refused`` (``award_entry``) for an entry that is not in the ranking,
+    Never who else took part, nor who judged. Raises ``Refused`` (``award_entry``) for an entry that is not in the ranking,
     (``award_won``) for a winner.
     """
     own = next((one for one in award.ranking if one.entry == entry), None)
@@ -258,8 +281,10 @@ def reasons(award: Award, entry: str) -> list[str]:
         lines.append(
             f"{name}（满分 {full}）：贵方 {own.criteria[name]}，中选 {best.criteria[name]}，中位数 {middle}"
         )
-    lines += [_lacking(own, best, list(award.weights)), f"评分规则：{award.rule}"]
-    return lines
+    if award.full_marks:
+        lines.append(_lacking(own, best, list(award.weights)))
+    lines += [f"评审意见：{remark}" for remark in (*own.remarks, own.said) if remark]
+    return [*lines, f"评分规则：{award.rule}"]
 
 
 def _last_winner(award: Award) -> Ranked:
@@ -285,10 +310,6 @@ def _middle(texts: Sequence[str]) -> Decimal:
     return rounded(values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2)
 
 
-def _until(award: Award, last: date | None) -> Award:
+def _until_the_end(award: Award) -> Award:
     """The award with the end of its notice as what it is due by."""
-    return award.model_copy(update={"due": None if last is None else _end_of(last)})
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), _CHINA).astimezone(UTC)
+    return award.model_copy(update={"due": award.notice_ends})

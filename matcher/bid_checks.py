@@ -4,23 +4,30 @@ By published calls: legal person, at most so many projects per applicant, no pro
 consortium with its lead named (MIIT 2025); the rest by the house's reasoning.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 from unicodedata import normalize
 
-from graph.problems import Problem, Severity
+from graph.identifiers.uscc import parse_uscc
+from graph.problems import BadValue, Problem, Severity
+from graph.store.snapshot import Snapshot
 from graph.store.store import Store
-from matcher.bidders import Register, personhood
 from matcher.bids import Bid, Reply
 from matcher.indicators import Answer, Indicator, answers, parse_indicators
+from matcher.parties import Party
 from matcher.process_values import in_china, in_wan, to_the_second
+from matcher.register import Register
 from matcher.tasks import Task
 
 # Tasks in these states count towards the quota: a bid on them may still win.
-_OPEN_TASKS = ("published", "evaluating")
+_OPEN_TASKS = ("published", "evaluating", "awarded")
 _COUNTING = ("submitted", "opened")
+# 民法典 art. 54, 74, 102: sole traders, branches, partnerships and sole proprietorships are no legal persons.
+_NO_PERSON = re.compile(r"分公司|分店|办事处|代表处|合伙|个体工商户|个人独资|经营部$|工作室$")
+_SOLE_TRADER = "92"  # GB 32100: registered by 工商 (9) as 个体工商户 (2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +41,15 @@ class Proceedings:
     bids: tuple[Bid, ...]
 
     @classmethod
-    def of(cls, store: Store) -> Self:
+    def of(cls, store: Store | Snapshot) -> Self:
         """The proceedings of a store as it is now, all of one moment."""
-        with store.snapshot() as now:
-            return cls(
-                revision=now.revision, register=Register.of(now), bids=tuple(now.processes(Bid)),
-                tasks={task.id: task for task in now.processes(Task)},
-            )  # fmt: skip
+        if isinstance(store, Store):
+            with store.snapshot() as now:
+                return cls.of(now)
+        return cls(
+            revision=store.revision, register=Register.of(store), bids=tuple(store.processes(Bid)),
+            tasks={task.id: task for task in store.processes(Task)},
+        )  # fmt: skip
 
     def of_task(self, task: str) -> list[Bid]:
         """The bids on a task, in the order of ids."""
@@ -133,7 +142,7 @@ def _own_task(bid: Bid, task: Task, register: Register) -> Iterator[Problem]:
     poster, known = task.poster_party, True
     for party in bid.parties if task.poster else ():
         name, kinship = f"“{party.name}”", register.kinship(party, poster)
-        known = known and bool(register.known(register.completed(party)))
+        known = known and bool(register.identify(register.completed(party)).nodes)
         if kinship == "same":
             yield _problem("bid_by_poster", f"{name}就是发榜单位“{task.poster}”", "发榜单位不能揭自己的榜")
         elif kinship in ("parent", "subsidiary"):
@@ -141,18 +150,18 @@ def _own_task(bid: Bid, task: Task, register: Register) -> Iterator[Problem]:
             message = f"{name}{how}发榜单位“{task.poster}”"
             yield _problem("bid_by_group", message, "母公司、子公司不能揭榜，请由无关联的单位投标")
         elif kinship == "namesake" and (party.uscc or "") not in task.cleared:
-            remedy = "如确系另一家单位，请主管人员核实后登记：jiebang task move 榜单编号 核实同名单位"
+            remedy = "如确系另一家单位，请主管人员核实后登记：jiebang task move 榜单编号 核实单位 --set 已核实的单位=信用代码 --reason 核实情况"
             yield _problem("bid_namesake", f"{name}与发榜单位同名（信用代码不同），需要核实", remedy)
         elif kinship == "group":
             message = f"{name}与发榜单位“{task.poster}”有共同的控股单位"
             yield _problem("bid_same_group", message, "请主管人员判断是否回避", "warning")
-    if task.poster and not (known and register.known(register.completed(poster))):
+    if task.poster and not (known and register.identify(register.completed(poster)).nodes):
         message = "投标单位或发榜单位不在库中，两者的控股关系没有核对"
         yield _problem("bid_unresolved", message, "请导入两家单位及控股关系，或人工核对", "warning")
 
 
 def _good_faith(bid: Bid, register: Register) -> Iterator[Problem]:
-    flagged = [party.name for party in bid.parties if register.is_flagged(register.completed(party))]
+    flagged = [party.name for party in bid.parties if register.is_flagged(party)]
     if bid.dishonest is None:
         yield _problem(
             "bid_dishonest_unknown", "没有声明是否为失信被执行人", "请填 是 或 否；联合体任一家是，就填 是"
@@ -221,3 +230,23 @@ def _replies(bid: Bid, task: Task) -> Iterator[Problem]:
         elif answer.verdict == "short":
             message = f"指标“{indicator.text}”应答为“{reply.text}”，没有达到"
             yield _problem("bid_indicator_short", message, "不影响形式审查，但会影响评分", "warning")
+
+
+def personhood(party: Party, called: str) -> Iterator[Problem]:
+    """What speaks against the party's being a legal person with a valid code; ``called`` is its part (牵头单位 …)."""
+    name = f"{called}“{party.name}”"
+    if not party.uscc:
+        yield Problem(
+            code="bid_uscc_missing", message=f"{name}没有填统一社会信用代码", remedy="请对照营业执照或法人证书补填 18 位代码"
+        )  # fmt: skip
+    else:
+        try:
+            parse_uscc(party.uscc)
+        except BadValue as bad:
+            yield Problem(code="bid_uscc", message=f"{name}：{bad.message}", remedy=bad.remedy)
+    if (party.uscc or "").startswith(_SOLE_TRADER) or _NO_PERSON.search(party.name):
+        yield Problem(
+            code="bid_not_legal_person",
+            message=f"{name}不是独立法人（个体工商户、分支机构、合伙企业等）",
+            remedy="请由具有法人资格的单位投标，例如总公司或依托单位",
+        )

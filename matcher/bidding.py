@@ -1,4 +1,4 @@
-"""What happens to bids in a store: handed in, withdrawn, opened, decided. Each is one batch, or nothing at all.
+"""What happens to bids in a store: handed in, withdrawn, opened, given up. Each is one batch, or nothing at all.
 
 Every bid that comes or goes also moves its task (the number of bids), so that an opening and a bid cannot pass each
 other by: whoever writes second is refused, or, where only another bidder was quicker, looks again and tries anew.
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import permutations
 from typing import Any, TypeVar
 
 from graph.kinds import Achievement, Scene
@@ -16,10 +17,11 @@ from graph.processes import moved, opened
 from graph.store.changes import PutProcess
 from graph.store.store import Store
 from matcher.bid_checks import Proceedings, errors, formal_problems
-from matcher.bidders import Party, Register
 from matcher.bids import BIDDER, Bid, bid_id, bid_rules
+from matcher.parties import Party, plain
 from matcher.process_values import in_china, to_the_second
-from matcher.tasks import OFFICER, SYSTEM, Decision, Task, carry_out, task_rules
+from matcher.register import Register
+from matcher.tasks import OFFICER, SYSTEM, Task, carry_out, task_rules
 
 # Bidders who come in the same second of a deadline: each looks again this often.
 _TRIES = 20
@@ -105,6 +107,11 @@ def abandon(store: Store, task_id: str, bidder: Party, *, at: datetime, reason: 
     around = Proceedings.of(store)
     task, bid = named_task(around, task_id), own_bid(around, task_id, bidder)
     gone = moved(bid, bid_rules(), "abandon", role=BIDDER, at=at, values={"reason": reason})
+    name = "abandon" if task.state == "awarded" else f"abandon_{task.state}"
+    decisions = tuple(
+        one.model_copy(update={"abandoned": True}) if one.bid == bid.id else one for one in task.decisions
+    )
+    task = moved(task, task_rules(), name, role=SYSTEM, at=at, values={"decisions": decisions})
     _write(store, around, task, [gone], at, f"放弃中榜：{reason}", by=bid.bidder)
     return gone
 
@@ -128,49 +135,6 @@ def open_bids(store: Store, task_id: str, *, actor: str, at: datetime) -> Openin
     joint = _joint(handed, around.register)
     notes = {bid.id: (*found[bid.id], *joint.get(bid.id, ())) for bid in handed}
     return Opening(task=task, bids=tuple(bids), notes=notes)
-
-
-def award(
-    store: Store, task_id: str, *, points: Mapping[str, Decimal], reasons: Mapping[str, str], winners: int, actor: str, at: datetime
-) -> Task:  # fmt: skip
-    """Decide a task: points (0–100) and a reason for each valid bid by its id, the ``winners`` best win.
-
-    Equal points stand by the task's tie rule, at last by id. Raises ``Refused`` as ``moved`` does, ``plan_stale``.
-    """
-    around = Proceedings.of(store)
-    task = named_task(around, task_id)
-    bids = {bid.id: bid for bid in around.of_task(task.id) if bid.id in points and bid.state == "opened"}
-    order = ranked(task, list(bids.values()), points)
-    decisions = tuple(
-        Decision(
-            bid=bid.id, bidder=bid.bidder, points=points[bid.id], rank=rank, won=rank <= winners,
-            reason=reasons.get(bid.id, ""),
-        )
-        for rank, bid in enumerate(order, 1)
-    )  # fmt: skip
-    task = moved(task, task_rules(), "award", role=OFFICER, at=at, values={"decisions": decisions})
-    decided = [
-        moved(
-            bids[one.bid], bid_rules(), "win" if one.won else "lose", role=SYSTEM, at=at, values={"reason": one.reason}
-        )
-        for one in decisions
-    ]  # fmt: skip
-    _write(store, around, task, decided, at, "定标", by=actor)
-    return task
-
-
-def reconsider(store: Store, task_id: str, *, actor: str, at: datetime, reason: str) -> Task:
-    """Judge anew: bids that won or lost are open again; those given up stay out. Raises ``Refused`` likewise."""
-    around = Proceedings.of(store)
-    task = named_task(around, task_id)
-    back = [bid for bid in around.of_task(task.id) if bid.state in ("won", "lost")]
-    values = {"decisions": (), "valid_bids": tuple(bid.id for bid in back), "reason": reason}
-    task = moved(task, task_rules(), "reconsider", role=OFFICER, at=at, values=values)
-    again = [
-        moved(bid, bid_rules(), "reconsider", role=SYSTEM, at=at, values={"reason": reason}) for bid in back
-    ]
-    _write(store, around, task, again, at, f"退回重评：{reason}", by=actor)
-    return task
 
 
 def ranked(task: Task, bids: Sequence[Bid], points: Mapping[str, Decimal]) -> list[Bid]:
@@ -259,19 +223,29 @@ def _opened(bid: Bid, faults: Sequence[Problem], at: datetime) -> Bid:
     return moved(bid, bid_rules(), "open", role=SYSTEM, at=at, values={})
 
 
+def related(bids: Sequence[Bid], register: Register) -> dict[tuple[str, str], str]:
+    """By the ids of two bids of one task, either way round, how those behind them are related (Chinese)."""
+    words = {
+        "same": "同一单位", "namesake": "同名单位", "parent": "控股关系", "subsidiary": "控股关系", "group": "共同的控股单位"
+    }  # fmt: skip
+    found: dict[tuple[str, str], str] = {}
+    for one, other in permutations(bids, 2):
+        kin = {register.kinship(a, b) for a in one.parties for b in other.parties} - {""}
+        told = [words[name] for name in sorted(kin)]
+        if plain(one.representative) and plain(one.representative) == plain(other.representative):
+            told.append("同一法定代表人")
+        if told:
+            found[one.id, other.id] = "、".join(dict.fromkeys(told))
+    return found
+
+
 def _joint(bids: Sequence[Bid], register: Register) -> dict[str, list[Problem]]:
     """Bids of one task behind which the same or related organisations stand: for a person to look at."""
-    found: dict[str, list[Problem]] = {}
-    words = {"same": "同一单位", "namesake": "同名单位", "parent": "控股关系", "subsidiary": "控股关系", "group": "共同的控股单位"}  # fmt: skip
-    for one in bids:
-        for other in bids:
-            kin = {register.kinship(a, b) for a in one.parties for b in other.parties} - {""}
-            if one.id != other.id and kin:
-                told = "、".join(dict.fromkeys(words[name] for name in sorted(kin)))
-                message = f"与“{other.bidder}”的投标有{told}"
-                remedy = "请核实是否各自独立投标"
-                problem = Problem(code="bid_joint", message=message, remedy=remedy, severity="warning")
-                found.setdefault(one.id, []).append(problem)
+    names, found = {bid.id: bid.bidder for bid in bids}, dict[str, list[Problem]]()
+    for (one, other), told in related(bids, register).items():
+        message, remedy = f"与“{names[other]}”的投标有{told}", "请核实是否各自独立投标"
+        problem = Problem(code="bid_joint", message=message, remedy=remedy, severity="warning")
+        found.setdefault(one, []).append(problem)
     return found
 
 

@@ -15,8 +15,8 @@ from pydantic import Field
 
 from graph.problems import Problem
 from graph.processes import Move, Rules, State
-from graph.values import Flag, Id, Text, Title, Uscc, clean_cell
-from matcher.bidders import Party
+from graph.values import Flag, Id, Text, Title, Uscc, Words, clean_cell
+from matcher.parties import Party
 from matcher.process_values import Paper, Part, Yuan, in_china, to_the_second
 from matcher.tasks import EXPERT, OFFICER, POSTER, SYSTEM, Task
 
@@ -66,6 +66,10 @@ class Bid(Paper):
     record: Id = Field("", title="所依据成果（场景）编号")
     earlier: tuple[Id, ...] = Field((), title="曾中榜的榜单编号")
     dishonest: Flag = Field(None, title="是否失信被执行人")
+    representative: Title = Field("", title="法定代表人")
+    people: Words = Field((), title="主要成员")
+    brokers: Words = Field((), title="委托的技术经纪人")
+    avoids: Words = Field((), title="申请回避的专家")
     submitted_at: datetime | None = Field(None, title="投标时间")
     deadline: datetime | None = Field(None, title="投标截止")
     faults: tuple[str, ...] = Field((), title="不合格原因")
@@ -74,12 +78,13 @@ class Bid(Paper):
     @property
     def party(self) -> Party:
         """Who bids: the organisation that leads."""
-        return Party(name=self.bidder, uscc=self.bidder_uscc)
+        return Party(name=self.bidder, uscc=self.bidder_uscc, representative=self.representative)
 
     @property
     def parties(self) -> tuple[Party, ...]:
         """All who stand behind it, the leading one first, each once."""
-        return tuple(dict.fromkeys((self.party, *(member.party for member in self.members))))
+        others = (member.party for member in self.members if member.party.key != self.party.key)
+        return (self.party, *dict.fromkeys(others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +170,7 @@ _CONTENT = tuple(
     name
     for name in Bid.model_fields
     if name in {"members", "title", "scheme", "team", "amount", "replies", "ip_statement", "record", "earlier",
-                "dishonest", "bidder", "bidder_uscc", "submitted_at", "deadline"}
+                "dishonest", "bidder", "bidder_uscc", "representative", "people", "brokers", "avoids", "submitted_at", "deadline"}
 )  # fmt: skip
 _MOVES: tuple[tuple[str, str, tuple[str, ...], str, tuple[str, ...], tuple[Any, ...]], ...] = (
     ("replace", "替换", ("submitted", "withdrawn"), "submitted", (BIDDER,), (_only(*_CONTENT), _in_time)),

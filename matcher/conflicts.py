@@ -11,7 +11,9 @@ from datetime import date
 from itertools import pairwise, product
 
 from graph.store.changes import NodeKey
-from matcher.parties import Entry, Identity, Party, Person, Register, is_department, plain
+from matcher.parties import Entry, Party, Person, is_department, plain
+from matcher.process_values import Part
+from matcher.register import Identity, Register
 
 UNRESOLVED = "unresolved"
 # Gravest first, in which order they are told.
@@ -51,8 +53,7 @@ class Conflict:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clearance:
+class Clearance(Part):
     """Somebody has looked into what was unresolved between a person and an entry and found nothing."""
 
     person: str
@@ -120,29 +121,6 @@ def conflicts(
     return result
 
 
-def own_board(bids: Iterable[Entry], poster: Entry, register: Register) -> dict[str, tuple[Conflict, ...]]:
-    """By bid id, why a bid may not stand: a bidder is the poster, a part of it, or under one control with it."""
-    finder = _Finder(register=register, since=date.min)
-    side, result = finder.side(poster), {}
-    for bid in bids:
-        bidders = Person(id=bid.id, name="", organisations=bid.parties)
-        told = [one for one in finder.organisations(finder.human(bidders), side) if one.kind == "poster"]
-        told += [
-            _conflict(
-                UNRESOLVED,
-                bidders,
-                poster,
-                (place.party.name, ""),
-                f"投标单位身份未核实：{place.identity.doubt}",
-            )
-            for place in (*finder.side(bid).parties, *side.parties)
-            if place.identity.doubt
-        ]
-        if told:
-            result[bid.id] = tuple(dict.fromkeys(told))
-    return result
-
-
 def _conflict(
     kind: str,
     person: Person,
@@ -172,7 +150,7 @@ class _Finder:
         """The person with every organisation known of it."""
         identify = self.register.identify
         employers = {
-            Party(name=self.register.titles[key], key=key): key for key in self.register.employers(person)
+            Party(name=self.register.titles[key], node=key): key for key in self.register.employers(person)
         }
         places = (
             *(_Place(party=party, identity=identify(party)) for party in person.organisations),
@@ -236,10 +214,10 @@ class _Finder:
         return None
 
     def _told_control(self, way: tuple[NodeKey, ...]) -> str:
-        graph, titles = self.register.network.graph, self.register.titles
+        titles = self.register.titles
         words = [titles[way[0]]]
         for one, other in pairwise(way):
-            words += ["—控股→" if graph.has_edge(one, other, "controls") else "←控股—", titles[other]]
+            words += ["—控股→" if self.register.controls(one, other) else "←控股—", titles[other]]
         return " ".join(words)
 
     def _team(self, human: _Human, side: _Side) -> Iterator[Conflict]:
@@ -275,13 +253,14 @@ class _Finder:
 
     def _same_person(self, one: _Human, other: _Human) -> bool | None:
         """Whether two are one person; None: their names are the same and nothing else tells."""
-        keys = (one.person.key, other.person.key)
-        if None not in keys:
-            return keys[0] == keys[1]
+        here, there = one.person.key, other.person.key
+        # A record of an expert and one of a broker may be one person's: only records of one kind tell.
+        if here is not None and there is not None and here[0] == there[0]:
+            return here == there
         if plain(one.person.name) != plain(other.person.name):
             return False
-        for here, there in product(one.places, other.places):
-            if here.identity.is_same(there.identity) or self.register.control(here.identity, there.identity):
+        for a, b in product(one.places, other.places):
+            if a.identity.is_same(b.identity) or self.register.control(a.identity, b.identity):
                 return True
         return None
 
@@ -304,7 +283,7 @@ class _Finder:
 
     def _services(self, human: _Human, side: _Side) -> Iterator[Conflict]:
         """The person advises a party, serves it or what it offers, or is paid by it as a broker."""
-        person, entry, graph = human.person, side.entry, self.register.network.graph
+        person, entry = human.person, side.entry
         for advised, party in product(person.advises, side.parties):
             identity = self.register.identify(advised)
             if identity.is_same(party.identity) or self.register.control(identity, party.identity):
@@ -313,15 +292,22 @@ class _Finder:
                 )
                 yield _conflict("advises", person, entry, (person.name, party.party.name), text)
         served = [key for party in side.parties for key in party.identity.nodes] + list(entry.about)
-        for key in served if person.key is not None else ():
-            if graph.has_edge(person.key, key, "serves"):
+        for key in served:
+            if person.key is not None and self.register.serves(person.key, key):
                 title = self.register.titles.get(key, key[1])
                 text = f"{person.name}为“{title}”提供服务"
-                yield _conflict("serves", person, entry, (person.name, title), text, (person.key or key, key))
+                yield _conflict("serves", person, entry, (person.name, title), text, (person.key, key))
         for broker in side.brokers:
-            if self._same_person(human, broker) is not False:
-                text = f"{person.name}是该方委托的技术经纪人"
-                yield _conflict("paid_broker", person, entry, (person.name, broker.person.name), text)
+            same, ends = self._same_person(human, broker), (person.name, broker.person.name)
+            if same:
+                yield _conflict(
+                    "paid_broker", person, entry, ends, f"{person.name}是该方委托或受邀的技术经纪人"
+                )
+            elif same is None:
+                text = (
+                    f"该方委托或受邀的技术经纪人“{broker.person.name}”与{person.name}同名，看不出是不是本人"
+                )
+                yield _conflict(UNRESOLVED, person, entry, ends, text)
 
     def _declared(self, human: _Human, side: _Side) -> Iterator[Conflict]:
         """Either side has asked for it: an id, a name, or an organisation in any spelling or by its code."""

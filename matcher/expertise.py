@@ -6,10 +6,14 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.encoder import Encoder
+from embeddings.vector_cache import Progress, VectorCache
 from graph.kinds import Expert
 from graph.network import Network
 from graph.paths import proximity
 from graph.store.changes import NodeKey
+from matcher.centre import usual_centre
+from matcher.review_policy import usual_policy
 
 Vectors = NDArray[np.float32]
 
@@ -55,3 +59,20 @@ def blended(texts: NDArray[np.float64], graph: NDArray[np.float64], share: Decim
     """Fits, 0..1: ``share`` of the graph and the rest of the texts, to a millionth so that equal ones tie."""
     part = float(share)
     return np.round((1 - part) * texts + part * graph, 6)
+
+
+def fits_of(
+    encoder: Encoder,
+    cache: VectorCache,
+    network: Network,
+    bids: Sequence[tuple[str, Sequence[NodeKey]]],
+    experts: Sequence[Expert],
+    progress: Progress | None = None,
+) -> NDArray[np.float64]:
+    """How well each expert (column) fits each bid (row: its text and the nodes it offers), by the policy's shares."""
+    asked = cache.encode(encoder, "query", [text for text, _ in bids], progress)
+    known = cache.encode(encoder, "document", [expert_text(one) for one in experts], progress)
+    prior = usual_centre(encoder)
+    mean = prior["gist"] if prior else known.astype(np.float64).mean(axis=0)
+    near = closeness(network, [about for _, about in bids], [("expert", one.id) for one in experts])
+    return blended(likeness(asked, known, mean), near, usual_policy().proximity)

@@ -9,9 +9,8 @@ the median over 1.4826 times the median absolute deviation, with 1.2533 times th
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from random import Random
 from typing import Literal
 
 from graph.problems import Problem, Refused
@@ -70,14 +69,13 @@ class Rubric:
 class GradingRules:
     """How totals become a score and an order; ``outlier`` is the modified z-score from which a total is pointed out.
 
-    Ties: the mean of the criterion with the highest weight (equal weights in the rubric's order), then of the next, then
-    the lot of ``seed``, then the id.
+    ``tie`` is the task's rule for equal scores, for people (报价低者在前): the order itself is handed to ``grade``.
     """
 
     normalise: Normalise
     average: Average
     order: Order
-    seed: int
+    tie: str = "编号小者在前"
     outlier: Decimal = Decimal("3.5")
 
     @property
@@ -85,7 +83,7 @@ class GradingRules:
         """The rule for people."""
         return (
             f"{NORMALISE_LABELS[self.normalise]}；{AVERAGE_LABELS[self.average]}；保留两位小数（四舍五入），"
-            f"{ORDER_LABELS[self.order]}；同分依次比权重高的评分项，仍相同的按种子 {self.seed} 抽签"
+            f"{ORDER_LABELS[self.order]}；同分{self.tie}"
         )
 
 
@@ -114,8 +112,8 @@ class Total:
 class Standing:
     """An entry in the ranking: the score unrounded and with two decimals, and all it was made of.
 
-    ``criteria`` are means over the experts as given; ``lot`` is its place in the lot; ``tie`` says in Chinese what put it
-    before the next of the same score (empty: no tie).
+    ``criteria`` are means over the experts as given; ``tie`` says in Chinese what put it before the next of the same score
+    (empty: no tie).
     """
 
     rank: int
@@ -124,7 +122,6 @@ class Standing:
     score: Decimal
     totals: tuple[Total, ...]
     criteria: Mapping[str, Decimal]
-    lot: int
     tie: str = ""
 
 
@@ -204,9 +201,12 @@ def _problem(code: str, message: str, remedy: str) -> Problem:
     return Problem(code=code, message=message, remedy=remedy)
 
 
-def grade(sheets: Iterable[Sheet], rubric: Rubric, rules: GradingRules) -> Grading:
+def grade(
+    sheets: Iterable[Sheet], rubric: Rubric, rules: GradingRules, precedence: Sequence[str] = ()
+) -> Grading:
     """The ranking of sheets that ``check_sheets`` found nothing wrong with, in whatever order they come.
 
+    Of equal scores the entry that is earlier in ``precedence`` stands before; who is not in it comes after, by id.
     Raises ``Refused`` (``grading_few``) where a trimmed mean has fewer than three totals to leave two out of.
     """
     given = {(one.entry, one.expert): one for one in sorted(sheets, key=lambda s: (s.entry, s.expert))}
@@ -220,16 +220,16 @@ def grade(sheets: Iterable[Sheet], rubric: Rubric, rules: GradingRules) -> Gradi
         experts = {expert: (_mean(some), _deviation(some)) for expert, some in sorted(by_expert.items())}
         adjusted = totals if rules.normalise == "none" else _adjusted(totals, experts)
         entries = sorted({entry for entry, _ in given})
-        lots = list(entries)
-        Random(rules.seed).shuffle(lots)  # noqa: S311 - to be drawn again by whoever checks
         standings = [
             _standing(
                 entry, {e: (totals[n, e], adjusted[n, e]) for n, e in totals if n == entry},
-                [one for one in given.values() if one.entry == entry], rubric, rules, lots.index(entry) + 1,
+                [one for one in given.values() if one.entry == entry], rubric, rules,
             )
             for entry in entries
         ]  # fmt: skip
-    return Grading(rubric=rubric, rules=rules, standings=_ranked(standings, rubric, rules), experts=experts)
+    return Grading(
+        rubric=rubric, rules=rules, standings=_ranked(standings, rules, precedence), experts=experts
+    )
 
 
 def rounded(value: Decimal) -> Decimal:
@@ -273,7 +273,6 @@ def _standing(
     sheets: Sequence[Sheet],
     rubric: Rubric,
     rules: GradingRules,
-    lot: int,
 ) -> Standing:
     kept = sorted(totals, key=lambda expert: (totals[expert][1], expert))
     if rules.average == "trimmed":
@@ -299,7 +298,6 @@ def _standing(
             for expert, (total, adjusted) in sorted(totals.items())
         ),
         criteria={c.name: _mean([sheet.marks[c.name] for sheet in sheets]) for c in rubric.criteria},
-        lot=lot,
     )  # fmt: skip
 
 
@@ -311,35 +309,23 @@ def _distances(values: Mapping[str, Decimal]) -> dict[str, Decimal]:
     return {expert: distance / spread if spread else Decimal(0) for expert, distance in off.items()}
 
 
-def _ranked(standings: Sequence[Standing], rubric: Rubric, rules: GradingRules) -> tuple[Standing, ...]:
-    heaviest = sorted(rubric.criteria, key=lambda one: -one.weight)  # stable: equal weights as in the rubric
-
-    def keys(one: Standing) -> tuple[Decimal, ...]:
-        return tuple(-one.criteria[c.name].quantize(_EQUAL) for c in heaviest)
+def _ranked(
+    standings: Sequence[Standing], rules: GradingRules, precedence: Sequence[str]
+) -> tuple[Standing, ...]:
+    place = {entry: number for number, entry in enumerate(precedence)}
 
     def value(one: Standing) -> Decimal:
         return one.score if rules.order == "rounded" else one.exact
 
-    ordered = sorted(standings, key=lambda one: (-value(one), *keys(one), one.lot, one.entry))
-    result = []
-    for place, one in enumerate(ordered):
-        following = ordered[place + 1] if place + 1 < len(ordered) else None
-        tie = ""
-        if following is not None and value(following) == value(one):
-            decided = next(
-                (c.name for c, a, b in zip(heaviest, keys(one), keys(following), strict=True) if a != b), ""
-            )
-            tie = (
-                f"同分，“{decided}”得分较高"
-                if decided
-                else f"同分，各评分项也相同，按种子 {rules.seed} 抽签在前"
-            )
-        result.append(_placed(one, place + 1, tie))
-    return tuple(result)
+    def key(one: Standing) -> tuple[Decimal, int, str]:
+        return -value(one), place.get(one.entry, len(place)), one.entry
 
-
-def _placed(one: Standing, rank: int, tie: str) -> Standing:
-    return Standing(
-        rank=rank, entry=one.entry, exact=one.exact, score=one.score, totals=one.totals, criteria=one.criteria,
-        lot=one.lot, tie=tie,
-    )  # fmt: skip
+    ordered = sorted(standings, key=key)
+    return tuple(
+        replace(
+            one,
+            rank=rank,
+            tie=f"同分，{rules.tie}" if rank < len(ordered) and value(ordered[rank]) == value(one) else "",
+        )
+        for rank, one in enumerate(ordered, 1)
+    )

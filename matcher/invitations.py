@@ -6,13 +6,13 @@ from datetime import date, datetime
 
 from graph.kinds import Achievement, Broker, Node, Scene
 from graph.processes import moved
-from matcher.bidders import Register
 from matcher.brokers import BrokerMatch, rank_brokers
 from matcher.engine import Engine
 from matcher.explanation import Explanation
 from matcher.process_values import to_the_second
 from matcher.ranker import LEVELS
 from matcher.ranking import Match
+from matcher.register import Register
 from matcher.task_policy import task_policy
 from matcher.task_quality import subject_of
 from matcher.tasks import OFFICER, Invitation, Task, task_rules

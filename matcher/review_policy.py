@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from graph.problems import Refused
 from graph.resources import resource
+from matcher.grading import Order
 
 _FORMAT = 1
 
@@ -17,11 +18,10 @@ _FORMAT = 1
 class ReviewPolicy:
     """What holds where a task says nothing else; ``notes`` say in Chinese where the figures of each part come from.
 
-    ``balance`` and ``proximity`` are affinities (0..1), ``rubric`` holds names of criteria with their full marks,
-    ``normalise``, ``average`` and ``order`` are words of ``matcher.grading``, days are whole days.
+    ``balance`` and ``proximity`` are affinities (0..1), ``order`` is a word of ``matcher.grading``, days are whole days.
+    Size of the panel, rubric, scoring, ties and notice are the task's own.
     """
 
-    size: int
     per_organisation: int
     alternates: int
     joint_work_years: int
@@ -29,13 +29,8 @@ class ReviewPolicy:
     alternates_per_entry: int
     balance: Decimal
     proximity: Decimal
-    rubric: tuple[tuple[str, Decimal], ...]
-    normalise: str
-    average: str
-    order: str
+    order: Order
     outlier: Decimal
-    winners: int
-    notice_days: int
     decide_days: int
     source: str
     notes: dict[str, str]
@@ -67,7 +62,6 @@ def _policy(content: Any) -> ReviewPolicy:
         content[part] for part in ("panel", "assignment", "grading", "award")
     )
     return ReviewPolicy(
-        size=int(panel["size"]),
         per_organisation=int(panel["per_organisation"]),
         alternates=int(panel["alternates"]),
         joint_work_years=int(content["conflicts"]["joint_work_years"]),
@@ -75,13 +69,8 @@ def _policy(content: Any) -> ReviewPolicy:
         alternates_per_entry=int(assignment["alternates"]),
         balance=Decimal(assignment["balance"]),
         proximity=Decimal(assignment["proximity"]),
-        rubric=tuple((str(row["name"]), Decimal(row["weight"])) for row in content["rubric"]),
-        normalise=str(grading["normalise"]),
-        average=str(grading["average"]),
-        order=str(grading["order"]),
+        order=cast(Order, str(grading["order"])),
         outlier=Decimal(grading["outlier"]),
-        winners=int(award["winners"]),
-        notice_days=int(award["notice_days"]),
         decide_days=int(award["decide_days"]),
         source=str(content["source"]),
         notes={name: part["note"] for name, part in content.items() if isinstance(part, dict)},

@@ -1,31 +1,58 @@
 """What a review keeps between its steps: the panel of experts, and the reading and marking of entries."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from graph.intake.organisations import organisation_key
 from graph.kinds import Expert
 from graph.problems import Problem
-from graph.processes import Move, Process, Rules, State, moved
+from graph.processes import Move, Rules, State, moved
 from graph.values import Title
 from matcher.conflicts import UNRESOLVED, Clearance, Conflict, Found, conflicts
 from matcher.expertise import expert_text
 from matcher.grading import Criterion, Rubric, Sheet, check_sheets
 from matcher.panels import Candidate, Drawn, PanelRules, Quota, Replacement, candidate_organisation
-from matcher.parties import Entry, Party, Person, Register, person_of
+from matcher.parties import Entry, Party, Person, person_of, several
+from matcher.process_values import Paper, Part
+from matcher.register import Register
+from matcher.tasks import OFFICER
 
-OFFICER = "officer"
 _STAFF = frozenset({OFFICER})
 _TOLD = 2
 
 
-class Recusal(BaseModel):
-    """Who stepped back and why, who took the place, and which alternates were passed over for which rule."""
+class Declaration(Part):
+    """What an expert has declared: names, codes or ids not to judge, organisations advised; ``representative`` (法定代表人)
+    is of the expert's organisation, which ``verified_by`` has looked up."""
 
-    model_config = ConfigDict(frozen=True)
+    expert: str
+    avoids: tuple[str, ...] = ()
+    advises: tuple[str, ...] = ()
+    representative: str = ""
+    verified_by: str = ""
+
+    def of(self, person: Person) -> Person:
+        """The person with what is declared."""
+        places = tuple(
+            replace(
+                party,
+                representative=self.representative or party.representative,
+                verified_by=self.verified_by or party.verified_by,
+            )
+            for party in person.organisations
+        )
+        advises = (*person.advises, *(Party(name=name) for name in self.advises))
+        return replace(person, organisations=places, avoids=(*person.avoids, *self.avoids), advises=advises)
+
+
+class Recusal(Part):
+    """Who stepped back and why, who took the place, and which alternates were passed over for which rule."""
 
     out: str
     into: str
@@ -35,8 +62,11 @@ class Recusal(BaseModel):
     passed: tuple[tuple[str, str], ...] = ()
 
 
-class Panel(Process):
-    """评审专家组: who was drawn by which seed under which rules, who stands by, who stepped back."""
+class Panel(Paper):
+    """评审专家组 of the task of the same id: who was drawn by which seed and rules, who stands by, who stepped back.
+
+    ``declared`` and ``clearances`` are what its check of conflicts rested on beside the store.
+    """
 
     kind = "panel"
     label = "评审专家组"
@@ -52,6 +82,8 @@ class Panel(Process):
     names: dict[str, str] = Field({}, title="姓名")
     barred: tuple[tuple[str, str], ...] = Field((), title="不能参加的")
     recusals: tuple[Recusal, ...] = Field((), title="回避记录")
+    declared: tuple[Declaration, ...] = Field((), title="专家申报")
+    clearances: tuple[Clearance, ...] = Field((), title="核实记录")
 
     @property
     def rules(self) -> PanelRules:
@@ -60,10 +92,8 @@ class Panel(Process):
         return PanelRules(size=self.size, per_organisation=self.per_organisation, quotas=quotas)
 
 
-class Mark(BaseModel):
+class Mark(Part):
     """What an expert gave an entry, by criterion; figures as texts, so that they are kept to the digit."""
-
-    model_config = ConfigDict(frozen=True)
 
     expert: str
     entry: str
@@ -71,8 +101,11 @@ class Mark(BaseModel):
     remark: str = ""
 
 
-class Review(Process):
-    """评审: who reads which entry, by which rubric, and the marks that have come in."""
+class Review(Paper):
+    """评审 of the task of the same id: who reads which entry, by which rubric, and the marks that have come in.
+
+    Once an award stands it is settled: nobody's marks change under it.
+    """
 
     kind = "review"
     label = "评审"
@@ -86,6 +119,8 @@ class Review(Process):
     barred: tuple[tuple[str, str, str], ...] = Field((), title="回避")
     full_marks: tuple[tuple[str, str], ...] = Field((), title="评分项")
     marks: tuple[Mark, ...] = Field((), title="评分")
+    declared: tuple[Declaration, ...] = Field((), title="专家申报")
+    clearances: tuple[Clearance, ...] = Field((), title="核实记录")
 
     @property
     def weights(self) -> dict[str, str]:
@@ -134,9 +169,18 @@ PANEL_RULES = Rules(
     },
 )
 REVIEW_RULES = Rules(
-    states={"marking": State(name="marking", label="评分中", duty="专家评分，经办人收齐后汇总")},
-    moves={"mark": Move(name="mark", label="收分", sources=("marking",), target="marking", roles=_STAFF)},
-)
+    states={
+        "marking": State(name="marking", label="评分中", duty="专家评分，经办人收齐后汇总"),
+        "settled": State(name="settled", label="已据以定标"),
+    },
+    moves={
+        name: Move(name=name, label=label, sources=(source,), target=target, roles=_STAFF)
+        for name, label, source, target in (
+            ("mark", "收分", "marking", "marking"), ("hand_over", "换专家", "marking", "marking"),
+            ("settle", "据以定标", "marking", "settled"), ("reopen", "重新评审", "settled", "marking"),
+        )
+    },
+)  # fmt: skip
 
 
 def panel_values(drawn: Drawn, rules: PanelRules, candidates: Iterable[Candidate]) -> dict[str, Any]:
@@ -166,6 +210,49 @@ def marked(review: Review, marks: Iterable[Mark], *, at: datetime) -> Review:
     kept |= {(one.expert, one.entry): one for one in marks}
     values = {"marks": tuple(kept[key] for key in sorted(kept))}
     return moved(review, REVIEW_RULES, "mark", role=OFFICER, at=at, values=values)
+
+
+def handed_over(review: Review, change: Replacement, name: str, *, at: datetime) -> Review:
+    """The review with all readings of one expert given to another; what the one marked counts no more."""
+
+    def into(people: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(change.into if id == change.out else id for id in people))
+
+    standby = {
+        entry: tuple(id for id in some if id not in (change.out, change.into))
+        for entry, some in review.standby.items()
+    }
+    people = {id: told for id, told in review.experts.items() if id != change.out} | {change.into: name}
+    values = {
+        "readers": {entry: into(some) for entry, some in review.readers.items()}, "standby": standby, "experts": people,
+        "marks": tuple(one for one in review.marks if one.expert != change.out),
+    }  # fmt: skip
+    return moved(review, REVIEW_RULES, "hand_over", role=OFFICER, at=at, values=values)
+
+
+def remarks(review: Review) -> dict[str, list[str]]:
+    """By entry what experts wrote on it, sorted so that nobody's place tells whose it is, without any name.
+
+    Names of experts and of other bidders are taken out, of organisations in every spelling that ``organisation_key`` knows.
+    """
+    names = {id: several(name) for id, name in review.entries.items()}
+    result: dict[str, list[str]] = {}
+    for mark in review.marks:
+        text = mark.remark.strip()
+        for other in (name for id, some in names.items() if id != mark.entry for name in some):
+            text = _mention(other).sub("其他单位", text)
+        for name in review.experts.values():
+            text = text.replace(name, "专家")
+        if text:
+            result.setdefault(mark.entry, []).append(text)
+    return {entry: sorted(set(some)) for entry, some in result.items()}
+
+
+def _mention(name: str) -> re.Pattern[str]:
+    """The organisation where a text names it, with its legal form and place or without."""
+    bare = re.escape(organisation_key(name))
+    form = "(?:集团)?(?:股份有限公司|有限责任公司|有限公司|股份公司|公司)?"
+    return re.compile(f"{re.escape(name)}|(?:广东省?)?(?:珠海市?)?{bare}{form}", re.IGNORECASE)
 
 
 def candidates(

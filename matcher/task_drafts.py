@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from graph.kinds import Achievement, Scene
 from graph.processes import opened
-from matcher.bidders import Party, Register
+from matcher.parties import Party
 from matcher.process_values import WAN, parse_moment
+from matcher.register import Register
 from matcher.task_policy import task_policy
 from matcher.tasks import Criterion, Task, task_rules
 
 _N = TypeVar("_N", Scene, Achievement)
-_PANEL = "专家独立打分，去掉一个最高分和一个最低分后取平均；与投标人有利益关系的专家回避并记录理由"
+_PANEL = "专家独立打分；与投标人有利益关系的专家回避并记录理由"
 
 
 def new_task(id: str, *, at: datetime, about: tuple[tuple[str, str], ...] = (), **values: Any) -> Task:

@@ -43,6 +43,10 @@ class TaskPolicy:
     rubric: tuple[tuple[str, int], ...]
     vague_words: Mapping[str, str]
 
+    def winners(self, selection: str) -> tuple[int, int]:
+        """How many bids may win (fewest, most), by 揭榜 (``single``) or 赛马 (``race``)."""
+        return self.race_teams if selection == "race" else (1, self.single_winners)
+
     def notice_ends(self, start: datetime, days: int) -> datetime:
         """When a notice of so many working days ends: 24:00 in China of the last one, the day of ``start`` not counted.
 

@@ -17,7 +17,7 @@ from matcher.indicators import Indicator, parse_indicators
 from matcher.process_values import WAN, in_china, in_wan
 from matcher.ranking import COUNTERPARTS
 from matcher.task_policy import TaskPolicy, task_policy
-from matcher.tasks import MODES, SELECTIONS, TIE_RULES, Task
+from matcher.tasks import MODES, SCORINGS, SELECTIONS, TIE_RULES, Task
 
 # As far down the ranking as answers are counted; further down none was of level 3 in any measured list.
 _LOOKED_AT = 200
@@ -196,6 +196,7 @@ def told(task: Task) -> list[tuple[str, str]]:
     """The fields of a task with what they say, for people; empty ones are left out."""
     said = {
         "mode": MODES[task.mode], "selection": SELECTIONS[task.selection], "tie_rule": TIE_RULES[task.tie_rule],
+        "scoring": SCORINGS[task.scoring],
         "bounty": in_wan(task.bounty), "deadline": in_china(task.deadline), "published_at": in_china(task.published_at),
         "unsealed_at": in_china(task.unsealed_at),
         "rubric": "；".join(f"{criterion.name} {criterion.weight}" for criterion in task.rubric),

@@ -147,9 +147,13 @@ def _rubric(task: Any, values: Values, at: datetime) -> Problem | None:
 
 
 def _panel(task: Any, values: Values, at: datetime) -> Problem | None:
-    if task.experts and task.experts % 2 == 1:
-        return None
-    return _problem("task_panel", "评审专家人数没有填，或不是单数", "请填单数，例如 5")
+    if not task.experts or task.experts % 2 == 0:
+        return _problem("task_panel", "评审专家人数没有填，或不是单数", "请填单数，例如 5")
+    if task.scoring == "trimmed" and task.experts < 3:
+        return _problem(
+            "task_panel", "去掉最高分和最低分至少要 3 位专家", "请增加专家人数，或改计分办法为 平均"
+        )
+    return None
 
 
 def _published_now(task: Any, values: Values, at: datetime) -> Problem | None:
@@ -241,8 +245,11 @@ def all_decided(task: Any, values: Values, at: datetime) -> Problem | None:
 
 def winners_counted(task: Any, values: Values, at: datetime) -> Problem | None:
     """揭榜: as many as the policy says; 赛马: so many teams side by side (深圳 2020: 2–3)."""
-    number, policy = sum(decision.won for decision in values.get("decisions", ())), task_policy()
-    fewest, most = policy.race_teams if task.selection == "race" else (1, policy.single_winners)
+    return _enough(sum(decision.won for decision in values.get("decisions", ())), task)
+
+
+def _enough(number: int, task: Any) -> Problem | None:
+    fewest, most = task_policy().winners(task.selection)
     if fewest <= number <= most:
         return None
     told = f"{fewest} 家" if fewest == most else f"{fewest} 至 {most} 家"
@@ -256,17 +263,29 @@ def decisions_withdrawn(task: Any, values: Values, at: datetime) -> Problem | No
     return _problem("task_decisions", "退回重评应连同中榜的投标一起办理", "请用程序的退回重评")
 
 
-def notice_over(task: Any, values: Values, at: datetime) -> Problem | None:
-    """The award is signed after the public notice: working days, see the policy."""
-    days = task.notice_days if task.notice_days is not None else task_policy().notice_days
-    ends = task_policy().notice_ends(task.moved_at, days)
-    if at >= ends:
+def undecided(task: Any, values: Values, at: datetime) -> Problem | None:
+    """What is decided is not decided over: it is judged anew first."""
+    if not task.decisions:
         return None
-    return _problem(
-        "task_notice",
-        f"公示 {days} 个工作日，到 {in_china(ends)} 期满",
-        "期满无异议后再签约；有异议请退回重评",
-    )
+    return _problem("task_decisions", "定标已经生效", "要改，请先退回重评（jiebang award withdraw）")
+
+
+def in_force(task: Any, values: Values, at: datetime) -> Problem | None:
+    """Signed is what is in force, with as many winners as there must be: who gave up is none."""
+    if not task.decisions:
+        return _problem(
+            "task_not_in_force", "定标还没有生效", "公示期满、异议都已答复后，用 jiebang award confirm 生效"
+        )
+    return _enough(len(task.winners), task)
+
+
+def one_gives_up(task: Any, values: Values, at: datetime) -> Problem | None:
+    """A winner gives up, and nothing else changes."""
+    before, after = task.decisions, values.get("decisions", ())
+    gone = [one for one in after if one not in before]
+    if len(gone) == 1 and gone[0].won and gone[0].abandoned and len(before) == len(after):
+        return None
+    return _problem("task_decisions", "放弃中榜应连同投标一起办理", "请用 jiebang bid abandon")
 
 
 def milestones_fit(task: Any, values: Values, at: datetime) -> Problem | None:

@@ -4,15 +4,27 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from graph.problems import Refused
 from graph.processes import moved
 from graph.store.changes import PutProcess
 from graph.store.store import Store
+from matcher.awards import Award, withdraw
 from matcher.bid_checks import Proceedings
 from matcher.bidding import named_task
 from matcher.process_values import to_the_second
 from matcher.races import Race
 from matcher.racing import called_off
-from matcher.tasks import EXPERT, OFFICER, Milestone, Opinion, Task, carry_out, next_id, task_rules
+from matcher.tasks import (
+    EXPERT,
+    OFFICER,
+    TOGETHER,
+    Milestone,
+    Opinion,
+    Task,
+    carry_out,
+    next_id,
+    task_rules,
+)
 
 _PREFIX = "BD"
 
@@ -68,10 +80,14 @@ def change_task(
 def move_task(
     store: Store, task_id: str, name: str, *, role: str, values: Mapping[str, Any], actor: str, at: datetime
 ) -> Task:  # fmt: skip
-    """Make a move of a stored task with what it is told; a race goes with it: over before 绩效评价, called off by 取消.
+    """Make a move of a stored task with what it is told; a race and an award go with it: over before 绩效评价, called off by 取消.
 
-    Raises ``Refused`` as ``change_task`` does.
+    Raises ``Refused`` as ``change_task`` does, ``move_together`` for a move that other functions make (``TOGETHER``).
     """
+    if name in TOGETHER:
+        label = task_rules().moves[name].label
+        message, remedy = f"“{label}”不能单独办理。", "请用投标、评审或定标各自的办理步骤。"
+        raise Refused("move_together", message, remedy)
     around = Proceedings.of(store)
     task, race = named_task(around, task_id), store.process(Race, task_id)
     given = dict(values)
@@ -79,9 +95,14 @@ def move_task(
         given["delivered"] = race is not None and race.state in ("finished", "failed")
     after = moved(task, task_rules(), name, role=role, at=at, values=given)
     changes = [PutProcess(process=after)]
-    if race is not None and name == "cancel" and race.state == "running":
-        changes.append(PutProcess(process=called_off(race, reason=given["reason"], at=at)))
     why = given.get("reason", "")
+    if name == "cancel":
+        award = store.process(Award, task_id)
+        if award is not None and award.state in ("proposed", "notice"):
+            taken_back = withdraw(award, reason=f"榜单取消：{why}", at=at, role=OFFICER)
+            changes.append(PutProcess(process=taken_back))
+        if race is not None and race.state == "running":
+            changes.append(PutProcess(process=called_off(race, reason=why, at=at)))
     told = task_rules().moves[name].label + (f"：{why}" if why else "")
     carry_out(store, changes, actor=actor, at=at, reason=told, since=around.revision)
     return after

@@ -18,17 +18,21 @@ from graph.store.changes import Applied, Change
 from graph.store.store import Store
 from graph.values import Count, Id, Text, Title, Uscc, clean_cell
 from matcher import task_requirements as need
-from matcher.bidders import Party
+from matcher.parties import Party
 from matcher.process_values import Moment, Paper, Part, Points, Yuan
 from matcher.task_policy import task_policy
 
 Mode = Literal["demand", "offer"]
 Selection = Literal["single", "race"]
 TieRule = Literal["lower_amount", "earlier"]
+Scoring = Literal["trimmed", "mean", "z"]
 MODES: Mapping[Mode, str] = {"demand": "技术需求榜", "offer": "成果转化榜"}
 SELECTIONS: Mapping[Selection, str] = {"single": "揭榜挂帅", "race": "竞争赛马"}
 TIE_RULES: Mapping[TieRule, str] = {"lower_amount": "报价低者在前，再同则先投者在前", "earlier": "先投者在前"}
-_OTHER_WORDS = {"揭榜": "single", "赛马": "race", "需求榜": "demand", "成果榜": "offer", "报价低者": "lower_amount", "先投者": "earlier"}  # fmt: skip
+SCORINGS: Mapping[Scoring, str] = {
+    "trimmed": "去掉一个最高分和一个最低分后平均", "mean": "平均", "z": "按专家标准化（z 分数）后平均",
+}  # fmt: skip
+_OTHER_WORDS = {"揭榜": "single", "赛马": "race", "需求榜": "demand", "成果榜": "offer", "报价低者": "lower_amount", "先投者": "earlier", "标准化": "z", "去掉最高最低分": "trimmed"}  # fmt: skip
 
 
 def _one_of(choices: Mapping[Any, str]) -> BeforeValidator:
@@ -74,7 +78,7 @@ class Opinion(Part):
 
 
 class Decision(Part):
-    """What became of a valid bid: its points (0–100), its place from 1, and what its bidder is told."""
+    """What became of a valid bid: its points (0–100), its place from 1, what its bidder is told, whether it gave up."""
 
     bid: str
     bidder: str
@@ -82,6 +86,7 @@ class Decision(Part):
     rank: int
     won: bool
     reason: str
+    abandoned: bool = False
 
 
 class Milestone(Part):
@@ -124,6 +129,7 @@ class Task(Paper):
     rubric: Annotated[tuple[Criterion, ...], BeforeValidator(_criteria)] = Field((), title="评分标准")
     experts: Count = Field(None, title="评审专家人数")
     panel_rule: Text = Field("", title="评审规则")
+    scoring: Annotated[Scoring, _one_of(SCORINGS)] = Field("trimmed", title="计分办法")
     tie_rule: Annotated[TieRule, _one_of(TIE_RULES)] = Field("lower_amount", title="同分规则")
     reason: Text = Field("", title="理由")
     opinions: tuple[Opinion, ...] = Field((), title="论证意见")
@@ -138,8 +144,8 @@ class Task(Paper):
     grade: Text = Field("", title="绩效等级")
     report: Text = Field("", title="绩效报告")
     invited: tuple[Invitation, ...] = Field((), title="已邀请")
-    # Codes of organisations that a person has looked at: they only have a name in common with the poster.
-    cleared: tuple[Id, ...] = Field((), title="已核实的同名单位")
+    # Codes, of those without one names, of organisations whose identity a person has looked into.
+    cleared: tuple[Title, ...] = Field((), title="已核实的单位")
 
     @property
     def poster_party(self) -> Party:
@@ -148,9 +154,9 @@ class Task(Paper):
 
     @property
     def winners(self) -> tuple[str, ...]:
-        """The bids that won, best first; empty before 定标 and again where it is reconsidered."""
+        """The bids that won and did not give up, best first; empty until the award is in force."""
         ranked = sorted(self.decisions, key=lambda decision: decision.rank)
-        return tuple(decision.bid for decision in ranked if decision.won)
+        return tuple(decision.bid for decision in ranked if decision.won and not decision.abandoned)
 
     @property
     def is_unsealed(self) -> bool:
@@ -160,8 +166,8 @@ class Task(Paper):
 
 LABELS = {
     "registered": ("需求登记", "发榜单位写全需求，送论证"), "reviewing": ("论证", "专家写意见，主管人员发榜或驳回"),
-    "published": ("发榜", "投标；截止后由主管人员开标"), "evaluating": ("评榜", "专家评审，主管人员定标"),
-    "awarded": ("定标", "公示期满后签约"), "contracted": ("签约与里程碑", "按里程碑执行，逐项记录；赛马先开赛（jiebang race start）"),
+    "published": ("发榜", "投标；截止后由主管人员开标"), "evaluating": ("评榜", "专家评审（jiebang panel、review），主管人员拟定中选（jiebang award propose）"),
+    "awarded": ("定标", "公示，期满生效（jiebang award）后签约"), "contracted": ("签约与里程碑", "按里程碑执行，逐项记录；赛马先开赛（jiebang race start）"),
     "assessed": ("绩效评价", "写绩效得分、等级和报告，结题"), "closed": ("结题", ""), "rejected": ("驳回", ""),
     "failed": ("流标", ""), "cancelled": ("取消", ""),
 }  # fmt: skip
@@ -169,6 +175,8 @@ _FINAL = ("closed", "rejected", "failed", "cancelled")
 _OPEN = tuple(name for name in LABELS if name not in _FINAL)
 OFFICER, EXPERT, POSTER, SYSTEM = "officer", "expert", "poster", "system"
 ROLES = {OFFICER: "主管人员", EXPERT: "专家", POSTER: "发榜单位", SYSTEM: "系统"}
+# Moves that go together with bids, an award or an invitation and are made by the functions for those alone.
+TOGETHER = frozenset({"receive", "invite", "evaluate", "void", "award", "decide", "reconsider", "abandon"})
 # Name, label, from, to, who may, what it requires.
 _MOVES: tuple[tuple[str, str, tuple[str, ...], str, tuple[str, ...], tuple[Any, ...]], ...] = (
     ("amend", "修改", ("registered",), "registered", (POSTER, OFFICER), (need.text_only,)),
@@ -179,13 +187,15 @@ _MOVES: tuple[tuple[str, str, tuple[str, ...], str, tuple[str, ...], tuple[Any, 
     ("extend", "延长截止", ("published",), "published", (OFFICER,), (need.reasoned, need.later_deadline)),
     ("invite", "主动邀请", ("published",), "published", (OFFICER, SYSTEM), (need.new_invitations,)),
     ("receive", "收到或撤回投标", ("published",), "published", (SYSTEM,), (need.before_deadline,)),
-    ("clear", "核实同名单位", ("published", "evaluating"), "", (OFFICER,), (need.reasoned, need.only_cleared)),
+    ("clear", "核实单位", ("published", "evaluating", "awarded"), "", (OFFICER,), (need.reasoned, need.only_cleared)),
     ("evaluate", "开标评榜", ("published",), "evaluating", (OFFICER, SYSTEM), (need.after_deadline, need.some_valid)),
     ("void", "流标（无有效投标）", ("published",), "failed", (OFFICER, SYSTEM), (need.after_deadline, need.none_valid)),
     ("fail", "流标", ("evaluating",), "failed", (OFFICER,), (need.reasoned,)),
-    ("award", "定标", ("evaluating",), "awarded", (OFFICER,), (need.all_decided, need.winners_counted)),
+    ("award", "定标", ("evaluating",), "awarded", (OFFICER,), ()),
+    ("decide", "定标生效", ("awarded",), "awarded", (OFFICER,), (need.undecided, need.all_decided, need.winners_counted)),
     ("reconsider", "退回重评", ("awarded",), "evaluating", (OFFICER,), (need.reasoned, need.decisions_withdrawn)),
-    ("sign", "签约", ("awarded",), "contracted", (OFFICER,), (need.notice_over, need.milestones_fit)),
+    ("abandon", "放弃中榜", ("awarded", "contracted"), "", (SYSTEM,), (need.one_gives_up,)),
+    ("sign", "签约", ("awarded",), "contracted", (OFFICER,), (need.in_force, need.milestones_fit)),
     ("record", "记里程碑", ("contracted",), "contracted", (OFFICER, POSTER), (need.milestone_recorded,)),
     ("assess", "转绩效评价", ("contracted",), "assessed", (OFFICER,), (need.all_delivered,)),
     ("close", "结题", ("assessed",), "closed", (OFFICER,), (need.assessed,)),
@@ -198,7 +208,7 @@ GIVEN: Mapping[str, tuple[str, ...]] = {
     "opine": ("opinions",), "publish": ("deadline", "published_at"), "extend": ("deadline",), "invite": ("invited",),
     "clear": ("cleared",), "evaluate": ("unsealed_at", "bids", "valid_bids"),
     "receive": ("bids",),
-    "void": ("unsealed_at", "bids", "valid_bids"), "award": ("decisions",), "reconsider": ("decisions", "valid_bids"),
+    "void": ("unsealed_at", "bids", "valid_bids"), "decide": ("decisions",), "abandon": ("decisions",), "reconsider": ("decisions", "valid_bids"),
     "sign": ("milestones",), "record": ("milestones",), "assess": ("delivered",), "close": ("points", "grade", "report"),
 }  # fmt: skip
 

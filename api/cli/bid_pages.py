@@ -57,7 +57,9 @@ def _say_bid(bid: "Bid", task: "Task") -> None:
 
     say(f"【投标】{bid.bidder}（{bid.bidder_uscc}）投 {task.id}：{STATES[bid.state][0]}")
     plain = (("方案名称", bid.title), ("技术方案", bid.scheme), ("团队与条件", bid.team), ("申请金额", in_wan(bid.amount)),
-             ("知识产权声明", bid.ip_statement), ("所依据的编号", bid.record), ("投标时间", in_china(bid.submitted_at)),
+             ("知识产权声明", bid.ip_statement), ("所依据的编号", bid.record), ("主要成员", "、".join(bid.people)), ("法定代表人", bid.representative),
+             ("委托的技术经纪人", "、".join(bid.brokers)), ("申请回避的专家", "、".join(bid.avoids)),
+             ("投标时间", in_china(bid.submitted_at)),
              ("说明", bid.reason))  # fmt: skip
     for label, text in plain:
         if text:

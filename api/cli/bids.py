@@ -16,8 +16,8 @@ from api.cli.usage import ChineseCommand, ChineseGroup
 
 if TYPE_CHECKING:
     from matcher.bid_fit import Fit
-    from matcher.bidders import Party
     from matcher.bids import Bid, Viewer
+    from matcher.parties import Party
     from matcher.tasks import Task
 
 bids = typer.Typer(
@@ -152,7 +152,7 @@ def abandon(context: typer.Context, id: TaskId, bidder: _Uscc, reason: Reason = 
     with settings.home.open_store(create=False) as store:
         task = known_task(store, id)
         bid = give_up(store, task.id, _party(bidder), at=now(), reason=reason)
-    say(f"“{bid.bidder}”已放弃中榜。接下来：jiebang task move {task.id} 退回重评 --reason 理由")
+    say(f"“{bid.bidder}”已放弃中榜。接下来：jiebang award withdraw {task.id} --reason 理由")
 
 
 @bids.command("open", cls=ChineseCommand)
@@ -171,7 +171,7 @@ def open_all(context: typer.Context, id: TaskId, by: By = None) -> None:
         say_problems(opening.notes[bid.id])
     say_state(opening.task)
     if opening.task.valid_bids:
-        say(f"看匹配和逐条指标：jiebang bid list {task.id} --fit")
+        say(f"看匹配和逐条指标：jiebang bid list {task.id} --fit；接着抽专家组：jiebang panel draw {task.id}")
 
 
 def _values(
@@ -232,7 +232,7 @@ def _code(text: str) -> str | None:
 def _party(text: str) -> "Party":
     from graph.identifiers.uscc import parse_uscc
     from graph.problems import BadValue
-    from matcher.bidders import Party
+    from matcher.parties import Party
 
     try:
         return Party(name="", uscc=parse_uscc(text))

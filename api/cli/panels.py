@@ -1,23 +1,20 @@
 """Panels of experts: draw one by lot against the bids, show it, let somebody step back."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.feedback import AsJson, By, named_person, refuse, say_json
-from api.cli.review_material import BidsFile, Cleared, Declared, Poster, Task, gathered, keep, refuse_problems
+from api.cli.proceedings import TaskId, known_task, now
+from api.cli.review_material import Cleared, Declared, clearances, declarations, refuse_problems
 from api.cli.screen import moment, say, table
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
 
 if TYPE_CHECKING:
-    from graph.store.store import Store
-    from matcher.panels import Candidate, Quota
+    from matcher.panels import Quota
     from matcher.review_processes import Panel
-
-_SHOWN = 20
 
 panel = typer.Typer(
     name="panel",
@@ -37,13 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def draw(
     context: typer.Context,
-    task: Task,
-    bids: BidsFile,
-    poster: Poster = "",
-    name: Annotated[str, typer.Option("--name", help="任务名称。", show_default=False)] = "",
-    size: Annotated[
-        int | None, typer.Option(min=1, help="专家人数，单数；不写则按评审参数。", show_default=False)
-    ] = None,
+    id: TaskId,
     per_organisation: Annotated[
         int | None, typer.Option(min=1, help="每个单位至多几人；不写则按评审参数。", show_default=False)
     ] = None,
@@ -69,69 +60,52 @@ def draw(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只看结果，不记入。")] = False,
     by: By = None,
 ) -> None:
-    """抽取专家组：先查回避，再按种子抽签，满足人数、单位、专长和职称的条件，并排出候补。"""
-    from graph.processes import opened
-    from matcher.panels import Drawn, PanelRules
-    from matcher.panels import draw as lot
-    from matcher.review_policy import usual_policy
-    from matcher.review_processes import PANEL_RULES, Panel, candidates, panel_values
+    """抽取专家组：先查与各投标、发榜单位的回避，再按种子抽签，满足榜单的人数和单位、专长、职称的条件，并排出候补。"""
+    from matcher.review_material import china_day
+    from matcher.review_steps import draw_panel
 
-    who, usual, today = named_person(by), usual_policy(), date.today()
-    rules = PanelRules(
-        size=size or usual.size,
-        per_organisation=per_organisation or usual.per_organisation,
-        quotas=(*_quotas(speciality, of_position=False), *_quotas(level, of_position=True)),
-        alternates=usual.alternates if alternates is None else alternates,
-    )
-    number = int(f"{today:%Y%m%d}") if seed is None else seed
+    who, at = named_person(by), now()
+    number = int(f"{china_day(at):%Y%m%d}") if seed is None else seed
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
-        if store.process(Panel, task) is not None and not dry_run:
-            remedy = f"有人要回避请用 jiebang panel recuse {task}；要作废重抽，先用 jiebang history 查修订号，再 jiebang undo。"
-            refuse(f"任务 {task} 已经抽过专家组。", remedy, code=1)
-        material = gathered(store, bids, poster, declared, cleared, who)
-        pool, _ = candidates(
-            material.experts, material.entries, material.register, today=today, years=usual.joint_work_years,
-            declared=material.declared, clearances=material.clearances, left_out=exclude or (),
+        task = known_task(store, id)
+        found = draw_panel(
+            store, task.id, seed=number, per_organisation=per_organisation, alternates=alternates,
+            quotas=(*_quotas(speciality, of_position=False), *_quotas(level, of_position=True)),
+            left_out=exclude or (), declared=declarations(store, declared),
+            clearances=clearances(store, task.id, cleared, who), actor=who, at=at, keep=not dry_run,
         )  # fmt: skip
-        _refuse_strangers(exclude or (), pool)
-        drawn = lot(pool, rules, seed=number)
-        if not isinstance(drawn, Drawn):
-            _tell_barred(
-                {one.id: one.name for one in pool}, [(one.id, one.barred) for one in pool if one.barred]
-            )
-            refuse_problems(drawn)
-            return
-        made = opened(
-            Panel,
-            PANEL_RULES,
-            id=task,
-            at=datetime.now(UTC),
-            task=name or task,
-            **panel_values(drawn, rules, pool),
-        )
-        _tell(made, pool)
-        if len(made.alternates) < rules.alternates:
-            say(f"要求候补 {rules.alternates} 位，只排得出 {len(made.alternates)} 位。")
-        if dry_run:
-            say("以上只是试抽，没有记入。去掉 --dry-run 正式抽取。")
-            return
-        revision = keep(store, made, actor=who, reason=f"抽取任务 {task} 的专家组", since=material.revision)
-    say(
-        f"已记入（第 {revision} 次改动）。下一步：jiebang review assign {task} --bids {bids}（其余选项与抽取时相同）"
-    )
+    if found.panel is None:
+        barred = [(one.id, one.barred) for one in found.pool if one.barred]
+        _tell_barred({one.id: one.name for one in found.pool}, barred)
+        refuse_problems(found.problems)
+        return
+    about = {one.id: (one.organisation, one.position) for one in found.pool}
+    _tell(found.panel, about)
+    if len(found.panel.alternates) < found.standby:
+        say(f"要求候补 {found.standby} 位，只排得出 {len(found.panel.alternates)} 位。")
+    if dry_run:
+        say("以上只是试抽，没有记入。去掉 --dry-run 正式抽取。")
+    else:
+        say(f"已记入。下一步：jiebang review assign {task.id}")
 
 
-def show(context: typer.Context, task: Task, as_json: AsJson = False) -> None:
+def show(context: typer.Context, id: TaskId, as_json: AsJson = False) -> None:
     """看专家组：成员、候补、抽签的条件和种子、谁因为什么不能参加、谁回避过。"""
+    from graph.kinds import Expert
+    from matcher.review_processes import Panel
+
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
-        found = known_panel(store, task)
-        experts = {node.id: node for node in store.nodes("expert")}
+        task = known_task(store, id)
+        found = store.process(Panel, task.id)
+        experts = {node.id: node for node in store.nodes("expert") if isinstance(node, Expert)}
+    if found is None:
+        refuse(f"{task.id} 还没有专家组。", f"请先运行 jiebang panel draw {task.id}。", code=1)
     if as_json:
         say_json(found.model_dump(mode="json"))
         return
-    _tell(found, [], experts)
+    _tell(found, {id: (node.organisation, node.position) for id, node in experts.items()})
     for one in found.recusals:
         out, into = (found.names.get(id, id) for id in (one.out, one.into))
         say(f"{moment(one.at.isoformat())} {out}回避（{one.reason}），由候补{into}接替，经办人 {one.by}。")
@@ -141,66 +115,37 @@ def show(context: typer.Context, task: Task, as_json: AsJson = False) -> None:
 
 def recuse(
     context: typer.Context,
-    task: Task,
+    id: TaskId,
     expert: Annotated[str, typer.Argument(metavar="专家", help="谁回避：编号或姓名。")],
     reason: Annotated[str, typer.Option(help="为什么回避，必填。", show_default=False)] = "",
+    declared: Declared = None,
+    cleared: Cleared = None,
     by: By = None,
 ) -> None:
-    """登记一位专家回避，由符合条件的下一位候补接替。"""
-    from graph.kinds import Expert
-    from graph.network import Network
-    from matcher.panels import Replacement
-    from matcher.panels import recuse as replace_by_next
-    from matcher.parties import Register
-    from matcher.review_processes import Review, candidates, replaced
+    """登记一位专家回避：重查候补有没有要回避的，由符合条件的下一位接替，分给他的标书一并转交。"""
+    from matcher.review_steps import recuse_expert
 
     who = named_person(by)
     if not reason.strip():
         refuse("登记回避要写原因。", '请加 --reason "原因"，例如：--reason 与投标单位有合作项目。')
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
-        since, found = store.revision(), known_panel(store, task)
-        experts = [node for node in store.nodes("expert") if isinstance(node, Expert)]
-        pool, _ = candidates(
-            experts, [], Register.of(store, Network.build(store)), today=date.today(), years=0
-        )
-        by_id = {one.id: one for one in pool}
-        id = next((i for i in found.members if expert.strip() in (i, found.names.get(i))), expert.strip())
-        change = replace_by_next(
-            [by_id[i] for i in found.members if i in by_id], [by_id[i] for i in found.alternates if i in by_id],
-            found.rules, out=id,
+        task = known_task(store, id)
+        new = recuse_expert(
+            store, task.id, expert, reason=reason, declared=declarations(store, declared),
+            clearances=clearances(store, task.id, cleared, who), actor=who, at=now(),
         )  # fmt: skip
-        if not isinstance(change, Replacement):
-            refuse_problems(change)
-            return
-        assigned = store.process(Review, task) is not None
-        new = replaced(found, change, reason=reason.strip(), by=who, at=datetime.now(UTC))
-        keep(store, new, actor=who, reason=f"{found.names.get(id, id)}回避：{reason.strip()}", since=since)
+    if isinstance(new, list):
+        refuse_problems(new)
+        return
+    change, names = new.recusals[-1], new.names
     for passed, why in change.passed:
-        say(f"候补{found.names.get(passed, passed)}不能接替：{why}。")
-    into = found.names.get(change.into, change.into)
+        say(f"候补{names.get(passed, passed)}不能接替：{why}。")
+    out, into = names.get(change.out, change.out), names.get(change.into, change.into)
+    say(f"已登记：{out}回避，由候补{into}（{change.into}）接替。还剩候补 {len(new.alternates)} 位。")
     say(
-        f"已登记：{found.names.get(id, id)}回避，由候补{into}（{change.into}）接替。还剩候补 {len(new.alternates)} 位。"
+        f"已经分给{out}的标书改由{into}评，{out}的评分不再计入；重发评分表：jiebang review template {task.id}"
     )
-    if assigned:
-        say(
-            f"标书已经分配过，请重新分配：jiebang review assign {task} --bids 投标登记表（已收的其他专家的评分会保留）"
-        )
-
-
-def known_panel(store: "Store", task: str) -> "Panel":
-    """The panel of a task; ends the command where there is none."""
-    from matcher.review_processes import Panel
-
-    found = store.process(Panel, task.strip())
-    if found is None:
-        _refuse_unknown(task, [one.id for one in store.processes(Panel)], "专家组", "jiebang panel draw")
-    return found
-
-
-def _refuse_unknown(task: str, known: Sequence[str], what: str, command: str) -> NoReturn:
-    has = f"已有的任务：{'、'.join(known[:_SHOWN])}。" if known else ""
-    refuse(f"任务 {task} 还没有{what}。", f"{has}请先运行 {command}。", code=1)
 
 
 def _quotas(texts: Sequence[str] | None, *, of_position: bool) -> "list[Quota]":
@@ -218,19 +163,8 @@ def _quotas(texts: Sequence[str] | None, *, of_position: bool) -> "list[Quota]":
     return result
 
 
-def _refuse_strangers(left_out: Sequence[str], pool: "Sequence[Candidate]") -> None:
-    known = {text for one in pool for text in (one.id, one.name)}
-    if strangers := [text for text in left_out if text not in known]:
-        refuse(f"--exclude 的“{strangers[0][:30]}”不是库里的专家。", "请写专家的编号或姓名。")
-
-
-def _tell(made: "Panel", pool: "Sequence[Candidate]", experts: Mapping[str, Any] = {}) -> None:
-    about = {one.id: (one.organisation, one.position) for one in pool} | {
-        id: (node.organisation, node.position) for id, node in experts.items()
-    }
-    say(
-        f"任务 {made.id}{f' {made.task}' if made.task != made.id else ''}：专家 {len(made.members)} 位，种子 {made.seed}"
-    )
+def _tell(made: "Panel", about: Mapping[str, tuple[str, str]]) -> None:
+    say(f"{made.id} {made.task}：专家 {len(made.members)} 位，种子 {made.seed}")
     conditions = [f"每个单位至多 {made.per_organisation} 人", *(quota.text for quota in made.rules.quotas)]
     say(f"条件：{'；'.join(conditions)}")
     rows = [[role, id, made.names.get(id, id), *about.get(id, ("", ""))]

@@ -1,10 +1,8 @@
-"""What panels and reviews are worked out from: the files handed in, checked, and the store at one revision."""
+"""What the commands of panels, reviews and awards share: declarations, clearances, naming a bid, telling problems."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,107 +10,86 @@ from api.cli.feedback import refuse
 from api.cli.screen import say, say_error
 
 if TYPE_CHECKING:
-    from api.review_sheets import Bids
-    from graph.kinds import Expert
     from graph.problems import Problem
     from graph.store.store import Store
-    from matcher.conflicts import Clearance, Conflict
-    from matcher.parties import Entry, Person, Register
+    from matcher.conflicts import Clearance
+    from matcher.review_processes import Declaration
 
 _SHOWN = 20
-_STALE = "请看一下现在的情况（jiebang panel show、jiebang award show），需要的话再办一次。"
 
-Task = Annotated[str, typer.Argument(metavar="任务编号", help="哪个揭榜任务；编号自定，前后一致。")]
-BidsFile = Annotated[
-    Path,
-    typer.Option(
-        "--bids", help="投标登记表（xlsx、csv）：投标编号、投标单位、信用代码、团队成员、技术方案……"
-    ),
-]
-Poster = Annotated[
-    str, typer.Option("--poster", help="出题单位名称；专家与它有关的也要回避。", show_default=False)
-]
 Declared = Annotated[
     Path | None, typer.Option("--declared", help="专家申报表：专家编号、申报回避、顾问单位、单位核实人。")
 ]
 Cleared = Annotated[
     list[str] | None,
     typer.Option(
-        "--cleared", help="身份存疑已核实无关的，写 专家编号:投标编号:核实情况，可多次。", show_default=False
+        "--cleared",
+        help="身份存疑已核实无关的，写 专家编号:投标:核实情况（投标写编号、单位或序号），可多次。",
+        show_default=False,
     ),
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """What a review is worked out from, read at one revision of the store."""
+def declarations(store: "Store", file: Path | None) -> "list[Declaration]":
+    """What a sheet of declarations says; ends the command where it cannot be used."""
+    from api.review_sheets import read_declared
+    from graph.kinds import Expert
 
-    revision: int
-    bids: "Bids"
-    entries: "list[Entry]"
-    experts: "list[Expert]"
-    declared: "Mapping[str, Person]"
-    register: "Register"
-    clearances: "list[Clearance]"
-
-
-def gathered(
-    store: "Store", bids: Path, poster: str, declared: Path | None, cleared: Sequence[str] | None, who: str
-) -> Material:
-    """Everything read and checked; ends the command where a file or the bids themselves cannot stand."""
-    from api.review_sheets import read_bids, read_declared
-    from graph.kinds import Broker, Expert
-    from graph.network import Network
-    from matcher.conflicts import own_board
-    from matcher.parties import Entry, Party, Register, person_of
-
-    revision = store.revision()
-    experts = [node for node in store.nodes("expert") if isinstance(node, Expert)]
-    if not experts:
-        refuse("库里还没有专家。", "请先生成模板（jiebang template 专家）、填好后 jiebang import。", code=1)
-    brokers = [person_of(node) for node in store.nodes("broker") if isinstance(node, Broker)]
-    read = read_bids(bids, {key: one for one in brokers for key in (one.name, one.id)})
-    refuse_problems(read.problems, bids)
-    people = {expert.id: person_of(expert) for expert in experts}
-    known, problems = read_declared(declared, people) if declared else ({}, [])
-    refuse_problems(problems, declared)
-    register = Register.of(store, Network.build(store))
-    entries = list(read.entries)
-    if poster.strip():
-        asks = Entry(id="出题方", parties=(Party(name=poster.strip()),), posts=True)
-        _refuse_own_board(own_board(entries, asks, register))
-        entries.append(asks)
-    return Material(
-        revision=revision, bids=read, entries=entries, experts=experts, declared=known, register=register,
-        clearances=[_clearance(text, who, people, entries) for text in cleared or []],
-    )  # fmt: skip
+    if file is None:
+        return []
+    names = {node.id: node.title for node in store.nodes("expert") if isinstance(node, Expert)}
+    known, problems = read_declared(file, names)
+    refuse_problems(problems, file)
+    return known
 
 
-def _refuse_own_board(found: "Mapping[str, tuple[Conflict, ...]]") -> None:
-    """Say whose identity is in doubt, and end the command where a bidder is the poster or under its control."""
-    barred = []
-    for id, why in found.items():
-        told = "；".join(dict.fromkeys(one.sentence for one in why))
-        if any(one.kind == "poster" for one in why):
-            barred.append(f"标书 {id}：{told}")
-        else:
-            say(f"注意：标书 {id} {told}。")
-    if barred:
-        remedy = "请核对；确实如此的，把这份标书从登记表中删去再办。"
-        refuse(f"出题单位不得揭自己的榜。{'。'.join(barred)}。", remedy, code=1)
-
-
-def _clearance(text: str, who: str, people: Mapping[str, object], entries: "Sequence[Entry]") -> "Clearance":
+def clearances(store: "Store", task_id: str, texts: Sequence[str] | None, who: str) -> "list[Clearance]":
+    """What was cleared by ``who``; ends the command where a text names no expert or bid of the task."""
     from matcher.conflicts import Clearance
+    from matcher.review_material import POSTER_ENTRY
 
-    person, _, rest = text.replace("：", ":").partition(":")
-    entry, _, reason = rest.partition(":")
-    if person not in people or entry not in {one.id for one in entries} or not reason.strip():
-        refuse(
-            f"--cleared 的“{text[:60]}”看不懂。",
-            "请写 专家编号:投标编号:核实情况，例如 ZJ-1:B-2:查过身份证，不是同一人。",
-        )
-    return Clearance(person=person, entry=entry, by=who, reason=reason.strip())
+    experts, found = {node.id for node in store.nodes("expert")}, []
+    bids = bid_names(store, task_id)
+    for text in texts or ():
+        person, _, rest = text.replace("：", ":").partition(":")
+        named, _, reason = rest.partition(":")
+        entry = POSTER_ENTRY if named == POSTER_ENTRY else _bid(named, bids)
+        if person not in experts or entry is None or not reason.strip():
+            refuse(
+                f"--cleared 的“{text[:60]}”看不懂。",
+                f"请写 专家编号:投标:核实情况，例如 ZJ-1:2:查过身份证，不是同一人；与发榜单位有关的，投标写 {POSTER_ENTRY}。",
+            )
+        found.append(Clearance(person=person, entry=entry, by=who, reason=reason.strip()))
+    return found
+
+
+def bid_names(store: "Store", task_id: str) -> dict[str, str]:
+    """The valid bids of a task in the order they came, by id, with who stands behind each."""
+    from matcher.review_material import Material
+
+    return Material.of(store, task_id).names
+
+
+def known_bid(text: str, bids: dict[str, str]) -> str:
+    """The bid so called: by id, number from 1, or name; ends the command where none or several are."""
+    found = _bid(text, bids)
+    if found is None:
+        said = "、".join(f"{place} {name}" for place, name in enumerate(bids.values(), 1)) or "（无）"
+        refuse(f"“{text[:40]}”对不上哪份投标。", f"请写投标编号、单位名称或序号：{said}。")
+    return found
+
+
+def _bid(text: str, bids: dict[str, str]) -> str | None:
+    from graph.intake.organisations import organisation_key
+
+    text = text.strip()
+    if text in bids:
+        return text
+    if text.isdecimal() and 0 < int(text) <= len(bids):
+        return list(bids)[int(text) - 1]
+    same = [id for id, name in bids.items() if organisation_key(name) == organisation_key(text)]
+    found = same or [id for id, name in bids.items() if text and text in name]
+    return found[0] if len(found) == 1 else None
 
 
 def refuse_problems(problems: "Sequence[Problem]", file: Path | None = None) -> None:
@@ -127,20 +104,3 @@ def refuse_problems(problems: "Sequence[Problem]", file: Path | None = None) -> 
     if file is not None:
         say_error(f"“{file.name}”有 {len(problems)} 处问题，没有使用。", "改好后再运行一次本命令。")
     raise typer.Exit(1)
-
-
-def keep(store: "Store", process: Any, *, actor: str, reason: str, since: int) -> int:
-    """Put a process as one revision if nobody changed it since; gives the revision."""
-    from graph.problems import Refused
-    from graph.store.changes import PutProcess
-
-    try:
-        at = datetime.now(UTC)
-        return store.apply(
-            [PutProcess(process=process)], actor=actor, at=at, reason=reason, since=since
-        ).revision
-    except Refused as refused:
-        if refused.code != "plan_stale":
-            raise
-        message = "办理期间，别人刚办过同一件事，这次没有写入。"
-        raise Refused("plan_stale", message, _STALE) from refused

@@ -11,7 +11,6 @@ from api.cli.feedback import By, named_person, refuse
 from api.cli.proceedings import (
     Reason,
     TaskId,
-    by_organisation,
     known_task,
     now,
     pairs,
@@ -29,16 +28,18 @@ if TYPE_CHECKING:
 # Steps that come with other commands.
 _ELSEWHERE = {
     "invite": "jiebang task invite {id}", "receive": "jiebang bid add {id} 或 jiebang bid withdraw {id}",
-    "evaluate": "jiebang bid open {id}", "void": "jiebang bid open {id}",
+    "evaluate": "jiebang bid open {id}", "void": "jiebang bid open {id}", "award": "jiebang award propose {id}",
+    "decide": "jiebang award show {id} 看公示和异议，期满后 jiebang award confirm {id}", "reconsider": "jiebang award withdraw {id} --reason 理由",
+    "abandon": "jiebang bid abandon {id}", "abandon_contracted": "jiebang bid abandon {id}",
 }  # fmt: skip
 # What a step is told on the line; that it is not told yet is no obstacle.
 _TELL = {
     "amend": "--set 项目=内容", "opine": "--opinion 意见 --by 专家姓名（不同意加 --disagree）",
-    "extend": "--set 投标截止=时间 --reason 理由", "clear": "--set 已核实的同名单位=信用代码 --reason 理由",
-    "clear_evaluating": "--set 已核实的同名单位=信用代码 --reason 理由",
-    "award": "每家 --point 单位=得分 --why 单位=理由", "sign": '--milestone "名称；日期；万元"（赛马不写）',
+    "extend": "--set 投标截止=时间 --reason 理由",
+    **dict.fromkeys(("clear", "clear_evaluating", "clear_awarded"), "--set 已核实的单位=信用代码或名称 --reason 理由"),
+    "sign": '--milestone "名称；日期；万元"（赛马不写）',
     "record": "--done 里程碑 --evidence 证明", "close": "--set 绩效得分=… --set 绩效等级=… --set 绩效报告=…",
-    **dict.fromkeys(("return", "fail", "reconsider", "reject", "retract", "cancel"), "--reason 理由"),
+    **dict.fromkeys(("return", "fail", "reject", "retract", "cancel"), "--reason 理由"),
 }  # fmt: skip
 _TOLD_CODES = frozenset(
     {"task_reason", "task_opinion", "task_decisions", "task_winners", "task_cleared", "task_assessment", "task_invited", "task_no_bid"}
@@ -59,9 +60,6 @@ class _Said:
     milestones: Sequence[str]
     done: str
     evidence: str
-    points: Mapping[str, str]
-    why: Mapping[str, str]
-    winners: int
 
 
 def move(
@@ -71,7 +69,7 @@ def move(
         str,
         typer.Argument(
             metavar="步骤",
-            help="如 修改、送论证、论证意见、发榜、定标、签约、结题、取消；不写则列出现在能办的。",
+            help="如 修改、送论证、论证意见、发榜、签约、结题、取消；不写则列出现在能办的。",
         ),
     ] = "",
     given: Annotated[list[str] | None, typer.Option("--set", help="填一项：项目=内容，可多次。")] = None,
@@ -84,15 +82,6 @@ def move(
     ] = "",
     opinion: Annotated[str, typer.Option("--opinion", help="论证意见（署名用 --by）。")] = "",
     disagree: Annotated[bool, typer.Option("--disagree", help="论证意见为不同意。")] = False,
-    point: Annotated[
-        list[str] | None, typer.Option("--point", help="定标：单位=得分，每个有效投标一次。")
-    ] = None,
-    why: Annotated[
-        list[str] | None, typer.Option("--why", help="定标：单位=理由，告知该单位，每家一次。")
-    ] = None,
-    winners: Annotated[
-        int, typer.Option("--winners", min=0, help="定标：取前几名；不写为 1，赛马为 2。")
-    ] = 0,
     milestone: Annotated[
         list[str] | None, typer.Option("--milestone", help="签约：名称；计划日期；万元，可多次。")
     ] = None,
@@ -112,8 +101,7 @@ def move(
         said = _Said(
             role=role or _usual_role(chosen), who=named_person(by), at=now(), reason=reason,
             values=pairs(given, "--set"), opinion=opinion, disagree=disagree, milestones=milestone or (), done=done,
-            evidence=evidence, points=pairs(point, "--point"), why=pairs(why, "--why"),
-            winners=winners or (2 if task.selection == "race" else 1),
+            evidence=evidence,
         )  # fmt: skip
         after = _taken(store, task, chosen, said)
     say(f"已办理“{chosen.label}”。")
@@ -128,7 +116,12 @@ def say_moves(task: "Task") -> None:
     rules, at = task_rules(), now()
     lines = []
     for name, one in rules.moves.items():
-        if task.state not in one.sources or name in ("receive", "void"):
+        if (
+            task.state not in one.sources
+            or name in ("receive", "void")
+            or name.startswith("abandon")
+            or (name == "decide" and task.decisions)
+        ):
             continue
         role = _usual_role(one)
         given = {"published_at": at.replace(microsecond=0), "unsealed_at": at.replace(microsecond=0)}
@@ -205,7 +198,7 @@ def _step(task: "Task", text: str) -> "Move":
 
 def _taken(store: "Store", task: "Task", chosen: "Move", said: _Said) -> "Task":
     """The task after the step, written."""
-    from matcher import bidding, task_steps
+    from matcher import task_steps
 
     reason = chosen.label + (f"：{said.reason}" if said.reason else "")
 
@@ -232,34 +225,25 @@ def _taken(store: "Store", task: "Task", chosen: "Move", said: _Said) -> "Task":
                     one, said.done, role=said.role, note=said.evidence, at=said.at
                 )
             )
-        case "award":
-            return _award(store, task, said)
-        case "reconsider":
-            return bidding.reconsider(store, task.id, actor=said.who, at=said.at, reason=said.reason)
     values: dict[str, Any] = attributes(said.values)
     if said.reason:
         values["reason"] = said.reason
     if "cleared" in values:
-        values["cleared"] = (*task.cleared, values["cleared"])
+        values["cleared"] = (*task.cleared, _as_kept(values["cleared"]))
     return task_steps.move_task(
         store, task.id, chosen.name, role=said.role, values=values, actor=said.who, at=said.at
     )
 
 
-def _award(store: "Store", task: "Task", said: _Said) -> "Task":
-    from matcher.bidding import award
-    from matcher.bids import Bid
-    from matcher.process_values import parse_points
+def _as_kept(text: str) -> str:
+    """A code without its spaces; a name as it is."""
+    from graph.identifiers.uscc import parse_uscc
+    from graph.problems import BadValue
 
-    known = {bid.id: bid.bidder for bid in store.processes(Bid) if bid.id in task.valid_bids}
-    points = {
-        id: read_value(parse_points, text, "--point")
-        for id, text in by_organisation(said.points, known, "--point").items()
-    }
-    reasons = by_organisation(said.why, known, "--why")
-    return award(
-        store, task.id, points=points, reasons=reasons, winners=said.winners, actor=said.who, at=said.at
-    )
+    try:
+        return parse_uscc(text)
+    except BadValue:
+        return text
 
 
 def _moment(text: str, option: str) -> datetime:

@@ -29,8 +29,8 @@ def show_task(task: "Task", history: Sequence["Entry"]) -> None:
     for opinion in task.opinions:
         say(f"  论证：{opinion.expert} {'同意' if opinion.agrees else '不同意'}：{opinion.text}")
     for decision in sorted(task.decisions, key=lambda one: one.rank):
-        won = "中榜" if decision.won else "未中榜"
-        say(f"  评审：第 {decision.rank} 名 {decision.bidder} {decision.points} 分，{won}：{decision.reason}")
+        won = "放弃中榜" if decision.abandoned else "中榜" if decision.won else "未中榜"
+        say(f"  评审：第 {decision.rank} 名 {decision.bidder} {decision.points} 分，{won}")
     for one in task.milestones:
         done = f"已于 {in_china(one.done_at, seconds=False)} 完成：{one.note}" if one.done_at else "未完成"
         say(

@@ -75,7 +75,7 @@ def from_record(
 ) -> None:
     """由库中的场景或成果一步生成榜单草稿；不对外公开的列不带入。"""
     from graph.kinds import Achievement, Scene
-    from matcher.bidders import Register
+    from matcher.register import Register
     from matcher.task_drafts import task_from_achievement, task_from_scene
     from matcher.task_steps import add_task
 

@@ -166,6 +166,10 @@ def test_client_reaches_every_route(live: Live) -> None:
         lambda: client.move_webhook("x", "pause"), lambda: client.rotate_webhook("x"), lambda: client.ping_webhook("x"),
         lambda: client.delete_webhook("x"), lambda: list(client.deliveries("x")), lambda: client.replay("x", ids=["x"]),
         lambda: list(client.keys()), lambda: client.create_key("x", ["read"]), lambda: client.revoke_key("x"),
+        lambda: client.panel("x"), lambda: client.draw_panel("x", 1), lambda: client.recuse_expert("x", "x", reason="x"),
+        lambda: client.review("x"), lambda: client.assign_bids("x"), lambda: client.take_marks("x", []),
+        lambda: client.review_ranking("x"), lambda: client.award("x"), lambda: client.propose_award("x"),
+        lambda: client.move_award("x", "publish"), lambda: client.award_reasons("x", "x"),
         client.status, lambda: client.update(kept, {}), lambda: client.replace(kept, {}), lambda: client.retire(kept),
     ]  # fmt: skip
     for records in (

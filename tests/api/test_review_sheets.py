@@ -1,4 +1,4 @@
-"""Bids, declarations and marks as offices hand them in."""
+"""Declarations and marks as offices hand them in."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from api.review_papers import write_mark_sheets
-from api.review_sheets import read_bids, read_declared, read_marks
+from api.review_sheets import read_declared, read_marks
 from graph.processes import opened
-from matcher.parties import Entry, Party, Person
-from matcher.review_processes import REVIEW_RULES, Mark, Review
+from matcher.review_processes import REVIEW_RULES, Declaration, Mark, Review
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
-CODE = "91440402MA7K2D4R0X"
 REVIEW = opened(
     Review, REVIEW_RULES, id="RW-1", at=NOON, task="海岛投送", entries={"B-1": "云岬航空", "B-2": "澜川装备"},
     experts={"Z1": "甄一帆", "Z2": "贺二川"}, readers={"B-1": ("Z1", "Z2"), "B-2": ("Z1",)},
@@ -37,58 +35,15 @@ def told(problems: object) -> list[tuple[str, int | None, str]]:
     return [(one.code, one.row, one.message) for one in problems]  # type: ignore[attr-defined]
 
 
-def test_read_bids_takes_consortia_teams_and_everything_a_conflict_may_rest_on(
+def test_read_declared_takes_what_experts_declare_and_tells_whom_it_does_not_know(
     sheet: Callable[..., Path],
 ) -> None:
-    broker = Person(id="JJ-1", name="温礼舟", key=("broker", "JJ-1"))
-    path = sheet(
-        "投标登记表,,,,,,,,",
-        "*投标编号,揭榜单位,信用代码,法人代表,联合单位,团队成员,成果编号,经纪人,方案简介",
-        f"B-1,甲公司, {CODE.lower()} ,程某,乙公司、无,张伟（丙大学）；李四,CG-1,温礼舟,复合翼",
-        "B-1,丁公司,,,,王五,,,复合翼",
-        ",,,,,,,,",
-    )
-    found = read_bids(path, {"温礼舟": broker})
-    own, other = Party(name="甲公司", uscc=CODE, representative="程某"), Party(name="乙公司")
-    third = Party(name="丁公司")
-    assert found.problems == ()
-    assert found.entries == (
-        Entry(
-            id="B-1", parties=(own, other, third), about=(("achievement", "CG-1"),), brokers=(broker,), text="复合翼",
-            people=(
-                Person(id="张伟", name="张伟", organisations=(Party(name="丙大学"),)),
-                Person(id="李四", name="李四", organisations=(own, other)),
-                Person(id="王五", name="王五", organisations=(third,)),
-            ),
-        ),
-    )  # fmt: skip
-    assert found.names == {"B-1": "甲公司、乙公司、丁公司"}
-
-
-def test_read_bids_says_what_is_wrong_and_where(sheet: Callable[..., Path]) -> None:
-    found = read_bids(sheet("投标编号,投标单位,信用代码", "B-1,,", "B-2,甲公司,123", ",乙公司,"))
-    assert told(found.problems) == [
-        ("bid_blank", 2, "没有写投标单位"),
-        ("uscc_length", 3, "统一社会信用代码应有 18 位，“123”有 3 位"),
-        ("bid_blank", 4, "没有写投标编号"),
-    ]
-    assert told(read_bids(sheet("编号,别的", "B-1,x")).problems)[0][0] == "column_missing"
-    assert told(read_bids(sheet("投标编号,投标单位", "（示例）B-1,甲公司")).problems)[0][0] == "bid_none"
-
-
-def test_read_declared_adds_to_what_is_known_of_an_expert(sheet: Callable[..., Path]) -> None:
-    people = {
-        id: Person(id=id, name=name, organisations=(Party(name="某所"),))
-        for id, name in (("Z1", "甄一帆"), ("Z2", "贺二川"), ("Z3", "贺二川"))
-    }
+    people = {"Z1": "甄一帆", "Z2": "贺二川", "Z3": "贺二川"}
     path = sheet("专家,回避,顾问单位,单位核实人", "甄一帆,甲公司、B-2,乙公司,程某", "贺二川,,,", "路人,,,")
     found, problems = read_declared(path, people)
-    assert found == {
-        "Z1": Person(
-            id="Z1", name="甄一帆", organisations=(Party(name="某所", verified_by="程某"),), avoids=("甲公司", "B-2"),
-            advises=(Party(name="乙公司"),),
-        )
-    }  # fmt: skip
+    assert found == [
+        Declaration(expert="Z1", avoids=("甲公司", "B-2"), advises=("乙公司",), verified_by="程某")
+    ]
     assert told(problems) == [
         ("expert_unknown", 3, "“贺二川”：有几位同名的专家"),
         ("expert_unknown", 4, "“路人”：库中没有这位专家"),

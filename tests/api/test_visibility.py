@@ -101,6 +101,20 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", "/v1/orders"): Route(scope="order", url="/v1/orders", status=422, body={}),
     ("GET", "/v1/orders/{id}"): Route(scope="order", url="/v1/orders/没有", status=404),
     ("POST", "/v1/orders/{id}/moves"): Route(scope="order", url="/v1/orders/没有/moves", status=404, body={"move": "close"}),
+    **{
+        (method, f"/v1/tasks/{{id}}{path}"): Route(
+            scope="write" if method == "POST" else "read", staff=True, status=404, body=body,
+            url=f"/v1/tasks/没有{path.replace('{bid}', '没有')}",
+        )
+        for method, path, body in (
+            ("GET", "/panel", None), ("POST", "/panel", {"seed": 1}),
+            ("POST", "/panel/recusals", {"expert": "ZJ-1", "reason": "有合作"}), ("GET", "/review", None),
+            ("POST", "/review", {}),
+            ("POST", "/review/marks", {"marks": [{"expert": "ZJ-1", "bid": "x", "marks": {"技术": "1"}}]}),
+            ("GET", "/review/ranking", None), ("GET", "/award", None), ("POST", "/award", {}),
+            ("POST", "/award/moves", {"move": "publish"}), ("GET", "/award/reasons/{bid}", None),
+        )
+    },
     ("POST", "/v1/bulk"): Route(scope="write", url="/v1/bulk?kind=无此", status=422),
     ("GET", "/v1/jobs"): Route(scope="write", url="/v1/jobs", status=200),
     ("GET", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),

@@ -17,9 +17,9 @@ from random import Random
 import numpy as np
 
 from graph.kinds import Enterprise, Node
-from graph.network import Network
 from matcher.conflicts import conflicts
-from matcher.parties import Entry, Party, Person, Register
+from matcher.parties import Entry, Party, Person
+from matcher.register import Register
 from matcher.reviewing import Assignment, ReviewRules, assign
 
 _SEED = 20260301
@@ -79,7 +79,7 @@ def _conflicts(entries: int, experts: int) -> None:
             Person(id=f"t{k}", name=f"队员{random.randrange(9999)}", organisations=(party,)) for k in range(5)
         )
         bids.append(Entry(id=f"B{i}", parties=(party,), people=team))
-    register = Register(Network(), firms)
+    register = Register(firms)
     started = time.perf_counter()
     found = conflicts(people, bids, register, today=date(2026, 3, 1), years=3)
     taken = time.perf_counter() - started

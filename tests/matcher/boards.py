@@ -1,6 +1,6 @@
 """A board to try things on: a task posted by a firm, bidders with valid codes, bids that pass every formal check."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,8 +9,10 @@ from graph.identifiers.uscc import organisation_check_digit, uscc_check_digit
 from graph.processes import moved
 from graph.store.changes import PutProcess
 from graph.store.store import Store
-from matcher.bidders import Party, Register
+from matcher import awarding
 from matcher.bids import Bid, Reply
+from matcher.parties import Party
+from matcher.register import Register
 from matcher.task_drafts import new_task
 from matcher.task_steps import published, with_opinion
 from matcher.tasks import OFFICER, Task, task_rules
@@ -81,3 +83,15 @@ def register_of(*nodes: Any, edges: Iterable[Any] = ()) -> Register:
 def bids_of(store: Store, state: str | None = None) -> list[Bid]:
     """The stored bids in the order of their bidders' names."""
     return sorted(store.processes(Bid, state=state), key=lambda bid: bid.bidder)
+
+
+def award_by_points(
+    store: Store, task_id: str, scores: Mapping[str, Decimal], *, at: datetime, winners: int | None = None
+) -> Task:
+    """Propose by points, make public, put into force as soon as the notice is over."""
+    said = dict.fromkeys(scores, "见评审")
+    awarding.propose_by_points(
+        store, task_id, points=scores, reasons=said, winners=winners, actor="甲", at=at
+    )
+    ends = awarding.publish(store, task_id, actor="甲", at=at).award.notice_ends
+    return awarding.confirm(store, task_id, actor="甲", at=max(at, ends or at)).task

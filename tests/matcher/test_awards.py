@@ -1,11 +1,10 @@
 """Awards: from proposal to force, what stands in the way of a move, and that losers learn figures and nobody's name."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from graph.problems import Refused
 from graph.processes import moves_from
@@ -20,11 +19,12 @@ from matcher.awards import (
     object_to,
     propose,
     publish,
+    ranking_of,
     reasons,
     withdraw,
-    working_day,
 )
 from matcher.grading import Criterion, Grading, GradingRules, Rubric, Sheet, grade
+from matcher.task_policy import task_policy
 
 FRIDAY = datetime(2026, 3, 6, 2, 0, tzinfo=UTC)
 NAMES = {"B1": "云岬航空", "B2": "澜川装备", "B3": "旷羽动力"}
@@ -40,17 +40,21 @@ def graded() -> Grading:
         for entry, (a, b) in MARKS.items()
         for expert, extra in (("Z1", 0), ("Z2", 1))
     ]
-    return grade(sheets, rubric, GradingRules(normalise="none", average="mean", order="rounded", seed=3))
-
-
-def proposed(winners: int = 1) -> Award:
-    return propose(
-        "RW-1", graded(), NAMES, task="海岛投送", winners=winners, checks=["专家 Z1 无冲突"], at=FRIDAY
+    return grade(
+        sheets, rubric, GradingRules(normalise="none", average="mean", order="rounded", tie="报价低者在前")
     )
 
 
+def proposed(winners: int = 1) -> Award:
+    found = graded()
+    return propose(
+        "RW-1", ranking_of(found, NAMES, {"Z1": "评委甲"}, {"B3": ["团队好，续航弱"]}), task="海岛投送", winners=winners, rule=found.rules.text,
+        full_marks=[("方案", "60"), ("团队", "40")], checks=["专家 Z1 无冲突"], notice_days=5, at=FRIDAY,
+    )  # fmt: skip
+
+
 def in_notice() -> Award:
-    return publish(proposed(), at=FRIDAY, role="officer", days=5)
+    return publish(proposed(), at=FRIDAY, role="officer")
 
 
 def after(award: Award) -> datetime:
@@ -123,7 +127,8 @@ def test_reasons_give_a_loser_figures_against_the_winners_and_the_median() -> No
         "方案（满分 60）：贵方 40.00，中选 50.00，中位数 50.00",
         "团队（满分 40）：贵方 36.50，中选 30.50，中位数 30.50",
         "与中选方的差距：方案低 10.00 分。",
-        "评分规则：不作调整；平均；保留两位小数（四舍五入），按两位小数排名；同分依次比权重高的评分项，仍相同的按种子 3 抽签",
+        "评审意见：团队好，续航弱",
+        "评分规则：不作调整；平均；保留两位小数（四舍五入），按两位小数排名；同分报价低者在前",
     ]
     with pytest.raises(Refused, match="标书 B1 已拟中选"):
         reasons(proposed(), "B1")
@@ -136,7 +141,7 @@ def test_reasons_never_name_another_bidder_or_an_expert() -> None:
     for entry in ("B2", "B3"):
         text = "\n".join(reasons(award, entry))
         others = [other for other in NAMES if other != entry]
-        assert not [word for word in (*others, *NAMES.values(), "Z1", "Z2") if word in text]
+        assert not [word for word in (*others, *NAMES.values(), "评委甲", "Z1", "Z2") if word in text]
 
 
 def test_justification_holds_every_figure_and_what_the_runner_up_lacked() -> None:
@@ -145,14 +150,23 @@ def test_justification_holds_every_figure_and_what_the_runner_up_lacked() -> Non
         "任务", "评分规则", "评分项", "第 1 名拟中选", "第 2 名", "第 3 名", "回避核查", "旷羽动力差在哪里",
     ]  # fmt: skip
     assert dict(lines)["第 1 名拟中选"] == (
-        "云岬航空（B1）得分 80.50（未舍入 80.500000000000）：方案 50.00，团队 30.50；各专家总分：Z1 80.00、Z2 81.00"
+        "云岬航空（B1）得分 80.50（未舍入 80.500000000000）：方案 50.00，团队 30.50；各专家总分：评委甲 80.00、Z2 81.00"
     )
     assert dict(lines)["旷羽动力差在哪里"] == "与中选方的差距：方案低 10.00 分。"
 
 
-@given(start=st.dates(date(2025, 1, 1), date(2030, 1, 1)), number=st.integers(1, 15))
-def test_working_day_has_so_many_weekdays_up_to_it(start: date, number: int) -> None:
-    end = working_day(start, number)
-    between = [start + timedelta(days=n) for n in range(1, (end - start).days + 1)]
-    assert sum(day.weekday() < 5 for day in between) == number
-    assert end.weekday() < 5
+def test_a_notice_counts_the_working_days_of_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(
+        task_policy(), holidays=frozenset({date(2026, 3, 10)}), workdays=frozenset({date(2026, 3, 14)})
+    )
+    monkeypatch.setattr("matcher.awards.task_policy", lambda: policy)
+    award = in_notice()
+    assert (award.notice_from, award.notice_to) == (date(2026, 3, 9), date(2026, 3, 14))
+    with pytest.raises(Refused, match="已扣除办理参数中所列的法定节假日"):
+        confirm(award, at=FRIDAY, role="officer")
+
+
+def test_a_notice_of_no_days_is_over_at_once() -> None:
+    award = publish(proposed().model_copy(update={"notice_days": 0}), at=FRIDAY, role="officer")
+    assert (award.notice_from, award.notice_to) == (date(2026, 3, 6), date(2026, 3, 6))
+    assert confirm(award, at=FRIDAY, role="officer").state == "effective"

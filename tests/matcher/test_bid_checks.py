@@ -7,9 +7,10 @@ import pytest
 
 from graph.kinds import Node
 from graph.relations import Edge
-from matcher.bid_checks import Proceedings, errors, formal_problems, replied
-from matcher.bidders import Register
+from matcher.bid_checks import Proceedings, errors, formal_problems, personhood, replied
 from matcher.bids import Bid, Member, Reply
+from matcher.parties import Party
+from matcher.register import Register
 from matcher.tasks import Task
 from tests.factories import NOON, make_edge, make_enterprise
 from tests.matcher.boards import DAY, DEADLINE, OPENING, YUAN, firm, make_posted, uscc
@@ -100,7 +101,7 @@ def test_the_quota_counts_the_bidders_own_bids_on_open_tasks() -> None:
     others = tuple(make_bid(2, task.id) for task in tasks)
     told = [_codes(make_bid(), around=_around(*given, *others, tasks=tasks)) for given in (mine[:2], mine)]
     assert told == [[], ["bid_quota"]]
-    over = (tasks[0], tasks[1].model_copy(update={"state": "awarded"}), *tasks[2:])
+    over = (tasks[0], tasks[1].model_copy(update={"state": "failed"}), *tasks[2:])
     gone = mine[0].model_copy(update={"state": "withdrawn"})
     assert _codes(make_bid(), around=_around(*mine, tasks=over)) == []
     assert _codes(make_bid(), around=_around(gone, *mine[1:], tasks=tasks)) == []
@@ -153,3 +154,18 @@ def test_what_a_bidder_is_told_says_nothing_of_others() -> None:
     late = make_bid(amount=None).model_copy(update={"submitted_at": None})
     alone, among = (formal_problems(late, TASK, _around(*bids), at=NOON + DAY) for bids in ((), crowd))
     assert alone == among
+
+
+@pytest.mark.parametrize(
+    ("party", "codes"),
+    [
+        (Party(name="甲有限公司", uscc=uscc(1)), []),
+        (Party(name="甲有限公司"), ["bid_uscc_missing"]),
+        (Party(name="甲有限公司", uscc=uscc(1)[:-1] + "0"), ["bid_uscc"]),
+        (Party(name="甲商行", uscc=uscc(1, "92")), ["bid_not_legal_person"]),
+        (Party(name="甲有限公司珠海分公司", uscc=uscc(1)), ["bid_not_legal_person"]),
+        (Party(name="甲投资中心（有限合伙）", uscc=uscc(1)), ["bid_not_legal_person"]),
+    ],
+)  # fmt: skip
+def test_only_a_legal_person_with_a_valid_code_passes(party: Party, codes: list[str]) -> None:
+    assert [problem.code for problem in personhood(party, "投标单位")] == codes

@@ -3,20 +3,24 @@
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from graph.problems import Refused
 from graph.store.records import process_from
 from graph.store.store import Store, open_store
-from matcher.bidding import abandon, award, check_bid, hand_in, open_bids, ranked, reconsider, withdraw
+from matcher import awarding
+from matcher.awards import Award
+from matcher.bidding import abandon, check_bid, hand_in, open_bids, ranked, withdraw
 from matcher.bids import BIDDER, Bid, Member, Viewer, bid_id, seen_bid
+from matcher.task_steps import move_task
 from matcher.tasks import EXPERT, OFFICER, POSTER, Task
 from tests.factories import NOON, make_achievement, put
 from tests.matcher.boards import (
@@ -203,38 +207,26 @@ def test_equal_points_stand_by_the_rule_of_the_task() -> None:
     assert order == {"报价低者": [4, 2, 3, 1], "先投者": [4, 3, 1, 2]}
 
 
-def test_an_award_tells_every_bidder_and_is_taken_back_as_a_whole(board: Store) -> None:
-    first, second = _put_in(board, 1, 2)
-    open_bids(board, ID, actor="甲", at=OPENING)
-    scores = dict(zip((first, second), points(70, 80), strict=True))
-    reasons = {first: "成本高", second: "全面"}
-    task = award(board, ID, points=scores, reasons=reasons, winners=1, actor="甲", at=OPENING)
-    assert task.winners == (second,)
-    assert {bid.id: (bid.state, bid.reason) for bid in bids_of(board)} == {
-        first: ("lost", "成本高"),
-        second: ("won", "全面"),
-    }
-    abandon(board, ID, firm(2), at=OPENING, reason="产能不足")
-    again = reconsider(board, ID, actor="甲", at=OPENING, reason="中榜单位放弃")
-    assert (again.state, again.winners, again.valid_bids) == ("evaluating", (), (first,))
-    award(board, ID, points=scores, reasons=reasons, winners=1, actor="甲", at=OPENING)
-    assert [bid.state for bid in bids_of(board)] == ["won", "abandoned"]
-
-
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.sampled_from(["bid", "withdraw", "abandon"]), st.integers(1, 3)),
-        st.tuples(st.sampled_from(["open", "award", "reconsider", "late"]), st.just(0)),
+ANY = st.one_of(
+    st.tuples(st.sampled_from(["bid", "withdraw", "abandon"]), st.integers(1, 3)),
+    st.tuples(
+        st.sampled_from(["open", "propose", "publish", "confirm", "take back", "cancel", "late"]), st.just(0)
     ),
-    min_size=4, max_size=14,
-)  # fmt: skip
+)
+USUAL = [("bid", 1), ("bid", 2), ("late", 0), ("open", 0), ("propose", 0), ("publish", 0), ("confirm", 0)]
+# Some way along the usual course, then whatever comes.
+STEPS = st.builds(
+    lambda usual, more: USUAL[:usual] + more,
+    st.integers(0, len(USUAL)),
+    st.lists(ANY, min_size=2, max_size=9),
+)
 
 
 class _Model:
     """What the steps should come to, in plain words."""
 
     def __init__(self) -> None:
-        self.stage, self.late, self.bids = "published", False, dict[int, str]()
+        self.stage, self.late, self.bids, self.award = "published", False, dict[int, str](), ""
 
     def take(self, step: str, number: int) -> bool:
         """Whether the step is allowed, and what it does."""
@@ -244,19 +236,26 @@ class _Model:
                 self.bids[number] = "submitted"
             case "withdraw" if self.stage == "published" and not self.late and state == "submitted":
                 self.bids[number] = "withdrawn"
-            case "abandon" if state == "won":
+            case "abandon" if state == "won" and self.stage == "awarded":
                 self.bids[number] = "abandoned"
             case "open" if self.stage == "published" and self.late:
                 self._all("submitted", "opened")
                 self.stage = "evaluating" if "opened" in self.bids.values() else "failed"
-            case "award" if self.stage == "evaluating" and "opened" in self.bids.values():
-                self.stage = "awarded"
+            case "propose" if self.stage == "evaluating" and "opened" in self.bids.values():
+                self.stage, self.award = "awarded", "proposed"
+            case "publish" if self.award == "proposed":
+                self.award = "notice"
+            case "confirm" if self.award == "notice":
+                self.award = "effective"
                 self.bids[min(n for n in self.bids if self.bids[n] == "opened")] = "won"
                 self._all("opened", "lost")
-            case "reconsider" if self.stage == "awarded":
-                self.stage = "evaluating"
+            case "take back" if self.stage == "awarded":
+                self.stage, self.award = "evaluating", "withdrawn"
                 self._all("won", "opened")
                 self._all("lost", "opened")
+            case "cancel" if self.stage not in ("failed", "cancelled"):
+                self.stage = "cancelled"
+                self.award = "withdrawn" if self.award in ("proposed", "notice") else self.award
             case "late":
                 self.late = True
             case _:
@@ -278,12 +277,39 @@ def _take(store: Store, step: str, number: int, at: datetime) -> None:
             abandon(store, ID, firm(number), at=at, reason="产能不足")
         case "open":
             open_bids(store, ID, actor="甲", at=at)
-        case "award":
+        case "propose":
             valid = [bid for bid in bids_of(store) if bid.state == "opened"]
             scores = {bid.id: points(90 - place)[0] for place, bid in enumerate(valid)}
-            award(store, ID, points=scores, reasons=dict.fromkeys(scores, "好"), winners=1, actor="甲", at=at)
-        case "reconsider":
-            reconsider(store, ID, actor="甲", at=at, reason="异议成立")
+            awarding.propose_by_points(
+                store, ID, points=scores, reasons=dict.fromkeys(scores, "好"), actor="甲", at=at
+            )
+        case "publish":
+            awarding.publish(store, ID, actor="甲", at=at)
+        case "confirm":
+            awarding.confirm(store, ID, actor="甲", at=at)
+        case "take back":
+            awarding.withdraw(store, ID, actor="甲", at=at, reason="异议成立")
+        case "cancel":
+            move_task(store, ID, "cancel", role=OFFICER, values={"reason": "停"}, actor="甲", at=at)
+
+
+def _nothing_contradicts(store: Store) -> None:
+    """Award, task and bids say the same, whatever has happened."""
+    task, award, bids = _task(store), store.process(Award, ID), bids_of(store)
+    state = award.state if award else "withdrawn"
+    assert (state != "withdrawn") == (task.state == "awarded") or (task.state, state) == (
+        "cancelled",
+        "effective",
+    )
+    assert bool(task.decisions) == (state == "effective")
+    assert {bid.id for bid in bids if bid.state == "won"} == set(task.winners)
+    if award and state == "effective":
+        assert [(one.bid, one.points, one.rank, one.won) for one in task.decisions] == [
+            (one.entry, Decimal(one.score), one.rank, one.entry in award.winners) for one in award.ranking
+        ]
+        assert {bid.id: bid.reason for bid in bids if bid.state in ("won", "lost")} == {
+            one.bid: one.reason for one in task.decisions if not one.abandoned
+        }
 
 
 def _sees_what_it_may(store: Store, model: _Model) -> None:
@@ -296,13 +322,15 @@ def _sees_what_it_may(store: Store, model: _Model) -> None:
         assert [bid.bidder for bid in seen] == [firm(number).name] * (number in model.bids)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(steps=[*USUAL, ("abandon", 1), ("take back", 0), ("propose", 0), ("publish", 0), ("confirm", 0)])
+@example(steps=[*USUAL[:6], ("cancel", 0)])
 @given(steps=STEPS)
 def test_any_sequence_of_steps_agrees_with_the_model_and_is_played_again_from_the_history(
     emptied: Callable[[], Store], steps: list[tuple[str, int]]
 ) -> None:
     store, model, at = emptied(), _Model(), NOON
-    put_processes(store, [make_posted()])
+    put_processes(store, [make_posted(notice_days=0)])
     for step, number in steps:
         head, before = store.head(), dict(model.bids)
         at = max(at, OPENING) if step == "late" else at + timedelta(seconds=1)
@@ -320,16 +348,19 @@ def test_any_sequence_of_steps_agrees_with_the_model_and_is_played_again_from_th
         counting = [state for state in model.bids.values() if state != "withdrawn"]
         assert task.bids == len(counting)
         _sees_what_it_may(store, model)
+        _nothing_contradicts(store)
     _plays_again(store)
 
 
 def _plays_again(store: Store) -> None:
     """The last entry of each history is the record, and the history makes the same store anew."""
-    kept: list[Task | Bid] = [*store.processes(Task), *store.processes(Bid)]
+    kept: list[Task | Bid | Award] = [
+        *store.processes(Task), *store.processes(Bid), *store.processes(Award),
+    ]  # fmt: skip
     for process in kept:
         last = store.history_of_process(process.kind, process.id)[-1].after
         assert process_from(type(process), json.dumps(last)) == process
     assert store.verify_history() == []
     with TemporaryDirectory() as folder, open_store(Path(folder) / "again.db") as again:
         again.apply(store.records_at(store.revision()), actor="甲", at=NOON, reason="")
-        assert [*again.processes(Task), *again.processes(Bid)] == kept
+        assert [*again.processes(Task), *again.processes(Bid), *again.processes(Award)] == kept

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from graph.problems import Refused
 from graph.processes import moved, opened
-from matcher.bidders import Party
 from matcher.bids import BIDDER, STATES, Bid, Viewer, bid_id, bid_rules, own_bids, seen_bid, seen_count
+from matcher.parties import Party
 from matcher.tasks import EXPERT, LABELS, OFFICER, POSTER, SYSTEM
 from tests.factories import NOON
 from tests.matcher.boards import DEADLINE, OPENING, bid_values, firm, make_posted

@@ -1,7 +1,6 @@
 """Conflicts of interest: everything planted is found, nothing else, and what cannot be told is never "none"."""
 
 from collections.abc import Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -11,12 +10,12 @@ from hypothesis import strategies as st
 
 from graph.intake.importing import plan_import
 from graph.kinds import Enterprise, Expert, Node
-from graph.network import Network
 from graph.relations import Edge
 from graph.resources import resource
 from graph.store.store import Store, open_store
-from matcher.conflicts import UNRESOLVED, Clearance, conflicts, own_board
-from matcher.parties import Entry, Party, Person, Register, is_department, person_of
+from matcher.conflicts import UNRESOLVED, Clearance, conflicts
+from matcher.parties import Entry, Party, Person, is_department, person_of
+from matcher.register import Register
 from tests.factories import make_edge, make_enterprise, make_institution, put
 from tests.matcher.planting import OF_BROKERS, OF_EXPERTS, TODAY, World, node_of
 
@@ -59,29 +58,24 @@ def bystanders(sample_store: Store) -> World:
 
 @dataclass(frozen=True, repr=False)
 class Sample:
-    """The sample's network and nodes."""
+    """The sample's nodes and relations."""
 
-    network: Network
     nodes: list[Node]
+    edges: list[Edge]
 
 
 @pytest.fixture(scope="module")
 def known(sample_store: Store) -> Sample:
     """The sample, read once."""
-    return Sample(Network.build(sample_store), list(sample_store.nodes()))
+    return Sample(list(sample_store.nodes()), list(sample_store.edges()))
 
 
 def found_in(world: World, known: Sample) -> dict[tuple[str, str], frozenset[str]]:
     """The kinds of conflict of every pair once the world's records are beside the sample's."""
-    network, nodes = copy(known.network), list(known.nodes)
-    network.graph = network.graph.copy()
-    nodes += [node_of(person) for person in world.people]
+    nodes = [*known.nodes, *(node_of(person) for person in world.people)]
     nodes += [record for record in world.records if isinstance(record, Node)]
-    for node in nodes[len(known.nodes) :]:
-        network.graph.add_node((node.kind, node.id), title=node.title)
-    for edge in (record for record in world.records if isinstance(record, Edge)):
-        network.graph.add_edge(edge.key[:2], edge.key[3:], edge.relation)
-    found = conflicts(world.people, world.entries, Register(network, nodes), today=TODAY, years=3)
+    edges = [*known.edges, *(record for record in world.records if isinstance(record, Edge))]
+    found = conflicts(world.people, world.entries, Register(nodes, edges), today=TODAY, years=3)
     return {pair: frozenset(one.kind for one in told) for pair, told in found.items()}
 
 
@@ -120,7 +114,7 @@ def test_conflicts_finds_each_kind_however_it_is_made(kind: str, known: Sample, 
 
 
 def register_of(store: Store) -> Register:
-    return Register.of(store, Network.build(store))
+    return Register.of(store, people=True)
 
 
 def told(found: Sequence[object]) -> list[tuple[str, str]]:
@@ -180,17 +174,6 @@ def test_conflicts_with_the_poster_are_told_as_such(store: Store) -> None:
     poster = Entry(id="出题方", parties=(Party(name="某某理工大学"),), posts=True)
     found = conflicts([EXPERT], [poster], register_of(store), today=TODAY, years=3)
     assert told(found["ZJ-1", "出题方"]) == [("poster", "舒曼的单位“某某理工大学”就是出题单位")]
-
-
-def test_own_board_names_bidders_that_are_the_poster_or_under_its_control(store: Store) -> None:
-    parent, child, free = (make_enterprise(f"QY-{n}", title=f"{n}号制造有限公司") for n in ("一", "二", "三"))
-    put(store, parent, child, free, make_edge(parent, "controls", child))
-    poster = Entry(id="出题方", parties=(Party(name="一号制造有限公司"),), posts=True)
-    bids = [Entry(id=f"B-{n}", parties=(Party(name=f"{n}号制造"),)) for n in ("一", "二", "三", "四")]
-    found = own_board(bids, poster, register_of(store))
-    assert {bid: [one.kind for one in why] for bid, why in found.items()} == {
-        "B-一": ["poster"], "B-二": ["poster"], "B-四": [UNRESOLVED],
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

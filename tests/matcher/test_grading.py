@@ -19,7 +19,7 @@ EXPERTS = ("甲", "乙", "丙", "丁", "戊")
 
 
 def rules(**changed: object) -> GradingRules:
-    entries = {"normalise": "none", "average": "mean", "order": "unrounded", "seed": 1} | changed
+    entries = {"normalise": "none", "average": "mean", "order": "unrounded"} | changed
     return GradingRules(**entries)  # type: ignore[arg-type]
 
 
@@ -35,7 +35,7 @@ def graded(totals: dict[str, list[object]], **changed: object) -> Grading:
         for entry, marks in totals.items()
         for x, m in zip(EXPERTS, marks, strict=False)
     ]
-    return grade(sheets, RUBRIC, rules(**changed))
+    return grade(sheets, RUBRIC, rules(**changed), ["B2", "B1"])
 
 
 def order(found: Grading) -> list[tuple[str, str]]:
@@ -139,22 +139,23 @@ def test_grade_orders_on_unrounded_or_rounded_values_as_the_rule_says() -> None:
     marks: dict[str, list[object]] = {"B1": [40, 40, "40.01"], "B2": [40, 40, "40.011"]}
     assert order(graded(marks)) == [("B2", "80.00"), ("B1", "80.00")]
     found = graded(marks, order="rounded")
-    assert [(one.entry, one.tie) for one in found.standings] == [("B2", "同分，“方案”得分较高"), ("B1", "")]
+    assert [(one.entry, one.tie) for one in found.standings] == [("B2", "同分，编号小者在前"), ("B1", "")]
 
 
-def test_grade_settles_ties_by_weight_then_by_lot_then_says_so() -> None:
-    sheets = [sheet("甲", "B1", 50, 30), sheet("甲", "B2", 51, 29), sheet("甲", "B3", 50, 30)]
-    seen = set()
-    for seed in range(20):
-        found = grade(sheets, RUBRIC, rules(seed=seed))
-        first, *others = [one.entry for one in found.standings]
-        assert first == "B2"
-        assert [one.tie for one in found.standings] == [
-            "同分，“方案”得分较高", f"同分，各评分项也相同，按种子 {seed} 抽签在前", "",
-        ]  # fmt: skip
-        seen.add(tuple(others))
-        assert grade(sheets[::-1], RUBRIC, rules(seed=seed)) == found
-    assert seen == {("B1", "B3"), ("B3", "B1")}
+def test_grade_settles_ties_by_the_rule_of_the_task_and_says_so() -> None:
+    sheets = [
+        sheet("甲", "B1", 50, 30),
+        sheet("甲", "B2", 51, 29),
+        sheet("甲", "B3", 50, 30),
+        sheet("甲", "B4", 0, 0),
+    ]
+    for precedence, expected in (
+        ((), ["B1", "B2", "B3", "B4"]), (("B3", "B1", "B2"), ["B3", "B1", "B2", "B4"]), (("B3",), ["B3", "B1", "B2", "B4"]),
+    ):  # fmt: skip
+        found = grade(sheets[::-1], RUBRIC, rules(tie="报价低者在前"), precedence)
+        assert [one.entry for one in found.standings] == expected
+        assert [one.tie for one in found.standings] == ["同分，报价低者在前"] * 2 + ["", ""]
+    assert found.rules.text.endswith("；同分报价低者在前")
 
 
 def test_grade_points_out_totals_far_from_the_others() -> None:

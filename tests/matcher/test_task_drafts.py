@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from graph.kinds import Achievement, Scene
-from matcher.bidders import Register
+from matcher.register import Register
 from matcher.task_drafts import new_task, task_from_achievement, task_from_scene
 from matcher.task_policy import task_policy
 from matcher.tasks import Task

@@ -29,6 +29,7 @@ from matcher.tasks import (
     POSTER,
     ROLES,
     SYSTEM,
+    TOGETHER,
     Criterion,
     Decision,
     Invitation,
@@ -81,7 +82,11 @@ def _evaluating(**values: Any) -> Task:
 
 def _awarded() -> Task:
     decisions = (_decision("a", 1, won=True), _decision("b", 2, won=False))
-    return _move(_evaluating(), "award", at=OPENING, decisions=decisions)
+    return _decided(_evaluating(), decisions)
+
+
+def _decided(task: Task, decisions: tuple[Decision, ...]) -> Task:
+    return _move(_move(task, "award", at=OPENING), "decide", at=OPENING, decisions=decisions)
 
 
 def test_the_rules_are_the_stages_of_a_board_and_every_way_out() -> None:
@@ -209,29 +214,51 @@ def test_bids_are_judged_from_the_second_after_the_deadline() -> None:
 def test_an_award_decides_every_valid_bid_with_its_reason(
     decisions: tuple[Decision, ...], message: str
 ) -> None:
-    assert message in _refused(lambda: _move(_evaluating(), "award", at=OPENING, decisions=decisions))
+    assert message in _refused(lambda: _decided(_evaluating(), decisions))
 
 
 def test_a_race_is_awarded_to_two_or_three() -> None:
     one = (_decision("a", 1, won=True), _decision("b", 2, won=False))
     both = (_decision("a", 1, won=True), _decision("b", 2, won=True))
     racing = _evaluating(selection="赛马")
-    assert _move(racing, "award", at=OPENING, decisions=both).state == "awarded"
-    assert "应为 2 至 3 家" in _refused(lambda: _move(racing, "award", at=OPENING, decisions=one))
+    assert _decided(racing, both).state == "awarded"
+    assert "应为 2 至 3 家" in _refused(lambda: _decided(racing, one))
 
 
-def test_a_contract_waits_for_the_notice_and_stays_within_the_bounty() -> None:
+def test_a_contract_waits_for_the_award_to_be_in_force_and_stays_within_the_bounty() -> None:
     task, plan = _awarded(), OPENING + 60 * DAY
     milestones = (Milestone(name="样机", planned=plan, amount=YUAN),)
-    ends = task_policy().notice_ends(OPENING, 5)
-    assert signed(task, milestones, at=ends).state == "contracted"
-    for given, at, message in (
-        (milestones, ends - timedelta(seconds=1), "公示 5 个工作日"),
-        ((), ends, "没有里程碑"),
-        ((Milestone(name="样机", planned=plan, amount=YUAN + 1),), ends, "超过榜金 300 万元"),
-        ((*milestones, Milestone(name="样机", planned=plan, amount=0)), ends, "里程碑重名"),
+    proposed = _move(_evaluating(), "award", at=OPENING)
+    gave_up = _move(
+        task, "abandon", role=SYSTEM, at=OPENING,
+        decisions=(task.decisions[0].model_copy(update={"abandoned": True}), task.decisions[1]),
+    )  # fmt: skip
+    assert (signed(task, milestones, at=OPENING).state, gave_up.winners) == ("contracted", ())
+    for before, given, message in (
+        (proposed, milestones, "定标还没有生效"),
+        (gave_up, milestones, "中榜 0 家，应为 1 家"),
+        (task, (), "没有里程碑"),
+        (task, (Milestone(name="样机", planned=plan, amount=YUAN + 1),), "超过榜金 300 万元"),
+        (task, (*milestones, Milestone(name="样机", planned=plan, amount=0)), "里程碑重名"),
     ):
-        assert message in _refused(partial(signed, task, given, at=at))
+        assert message in _refused(partial(signed, before, given, at=OPENING))
+
+
+def test_a_winner_that_gives_up_changes_nothing_else() -> None:
+    task = _awarded()
+    won, lost = task.decisions
+    gone = {"abandoned": True}
+    for decisions in (task.decisions, (won, lost.model_copy(update=gone)), (won.model_copy(update=gone),)):
+        told = _refused(partial(_move, task, "abandon", role=SYSTEM, at=OPENING, decisions=decisions))
+        assert "放弃中榜应连同投标一起办理" in told
+
+
+@pytest.mark.parametrize("name", sorted(TOGETHER))
+def test_a_move_that_goes_with_others_is_not_made_alone(store: Store, name: str) -> None:
+    put_processes(store, [_evaluating()])
+    with pytest.raises(Refused) as refused:
+        move_task(store, "BD-2026-001", name, role=OFFICER, values={}, actor="甲", at=OPENING)
+    assert refused.value.code == "move_together"
 
 
 def test_milestones_are_only_recorded_as_done_with_evidence() -> None:

@@ -110,10 +110,10 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands at noon of a day of March until it is moved."""
-    from api.cli import bids, cases, racing, task_moves, task_pages, tasks
+    from api.cli import awards, bids, cases, panels, racing, reviewing, task_moves, task_pages, tasks
 
     made = Clock()
-    for module in (bids, cases, racing, task_moves, task_pages, tasks):
+    for module in (awards, bids, cases, panels, racing, reviewing, task_moves, task_pages, tasks):
         monkeypatch.setattr(module, "now", made)
     monkeypatch.setenv("JIEBANG_USER", "李明")
     return made

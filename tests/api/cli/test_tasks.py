@@ -167,12 +167,16 @@ def test_opened_bids_are_listed_with_fit_and_indicators(posted: Path, jiebang: C
     assert (late.code, "截止后不得撤回" in late.err) == (1, True)
 
 
-def test_a_race_is_run_from_award_to_conclusion(posted: Path, jiebang: Command, clock: Clock) -> None:
+def test_a_race_is_run_from_award_to_conclusion(
+    posted: Path, jiebang: Command, clock: Clock, tmp_path: Path
+) -> None:
     _opened(jiebang, clock)
-    half = jiebang("task", "move", ID, "定标", "--point", "1=90", "--why", "1=全面")
-    assert "有的有效投标没有评分" in half.err
+    half = jiebang("award", "propose", ID, "--point", "1=90", "--why", "1=全面")
+    assert f"有的有效投标没有得分或理由（{firm(2).name}）" in half.err
     lines: list[tuple[timedelta, list[str]]] = [
-        (DAY, ["task", "move", ID, "定标", "--point", "1=90", "--why", "1=全面", "--point", f"{firm(2).name}=85.5", "--why", "2=贵"]),
+        (DAY, ["award", "propose", ID, "--point", "1=90", "--why", "1=全面", "--point", f"{firm(2).name}=85.5", "--why", "2=贵"]),
+        (DAY, ["award", "notice", ID, "--out", str(tmp_path / "公示.docx")]),
+        (DAY, ["award", "confirm", ID]),
         (2 * DAY, ["task", "move", ID, "签约"]),
         (3 * DAY, ["race", "start", ID, "--gate", "样机；2026-05-01；检测报告；60分；50", "--gate", "试飞;2026-07-01;报告;前1名;30"]),
         (10 * DAY, ["race", "gate", ID, "--extend", "2026-05-10", "--reason", "台风"]),

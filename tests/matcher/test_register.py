@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.relations import Edge
-from matcher.bidders import Party, Register, personhood
+from matcher.parties import Party
+from matcher.register import Register
 from tests.factories import make_achievement, make_edge, make_enterprise, make_institution
 from tests.matcher.boards import uscc
 
@@ -70,21 +71,6 @@ def test_an_owner_is_who_the_record_names_else_who_owns_it_by_a_relation() -> No
     assert [register.owner(node) for node in (named, owned, nobody)] == [
         Party(name="云岬航空科技有限公司", uscc=uscc(1)), Party(name="粤海湾理工大学", uscc=uscc(9)), None,
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("party", "codes"),
-    [
-        (Party(name="甲有限公司", uscc=uscc(1)), []),
-        (Party(name="甲有限公司"), ["bid_uscc_missing"]),
-        (Party(name="甲有限公司", uscc=uscc(1)[:-1] + "0"), ["bid_uscc"]),
-        (Party(name="甲商行", uscc=uscc(1, "92")), ["bid_not_legal_person"]),
-        (Party(name="甲有限公司珠海分公司", uscc=uscc(1)), ["bid_not_legal_person"]),
-        (Party(name="甲投资中心（有限合伙）", uscc=uscc(1)), ["bid_not_legal_person"]),
-    ],
-)  # fmt: skip
-def test_only_a_legal_person_with_a_valid_code_passes(party: Party, codes: list[str]) -> None:
-    assert [problem.code for problem in personhood(party, "投标单位")] == codes
 
 
 def test_a_flag_among_qualifications_counts_under_any_spelling() -> None:
