@@ -11,8 +11,9 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from api import problem_documents
 from api.access import declared_scopes
+from api.assignments import assignment_runner
 from api.bounds import Bounds
-from api.bulk import BulkRunner
+from api.bulk import bulk_runner
 from api.description import described
 from api.dispatching import Dispatcher
 from api.following import Follower
@@ -23,7 +24,24 @@ from api.lanes import Lanes
 from api.metrics import Metrics
 from api.records import PLURALS
 from api.request_log import RequestLog
-from api.routes import docs, feedback, graph, health, jobs, keys, lists, matches, orders, webhooks
+from api.routes import (
+    assignments as assignment_routes,
+)
+from api.routes import (
+    bids,
+    docs,
+    feedback,
+    graph,
+    health,
+    jobs,
+    keys,
+    lists,
+    matches,
+    orders,
+    races,
+    tasks,
+    webhooks,
+)
 from api.routes.nodes import node_router
 from api.services import Services
 from api.settings import ServeSettings
@@ -47,7 +65,9 @@ def create_app(settings: ServeSettings) -> FastAPI:
         title="揭榜 Jiebang", version="1", docs_url=None, redoc_url=None, openapi_url=None,
         lifespan=lambda app: _running(app, settings, store, metrics), redirect_slashes=False,
     )  # fmt: skip
-    for module in (docs, health, matches, graph, feedback, orders, lists, jobs, webhooks, keys):
+    for module in (
+        docs, health, matches, graph, feedback, orders, tasks, bids, races, assignment_routes, lists, jobs, webhooks, keys,
+    ):  # fmt: skip
         app.include_router(module.router)
     for kind in PLURALS:
         app.include_router(node_router(kind))
@@ -78,7 +98,8 @@ async def _running(
     """The work beside the routes, from the first request to the last."""
     lanes = Lanes(settings, metrics)
     follower = Follower(settings, store, lanes, metrics)
-    bulk, dispatcher = BulkRunner(settings, store, follower), Dispatcher(settings, store)
+    bulk, dispatcher = bulk_runner(settings, store, follower), Dispatcher(settings, store)
+    assignments = assignment_runner(settings, store, follower)
     app.state.services = Services(
         settings=settings,
         store=store,
@@ -86,6 +107,7 @@ async def _running(
         follower=follower,
         metrics=metrics,
         bulk=bulk,
+        assignments=assignments,
         dispatcher=dispatcher,
     )
     lanes.start()
@@ -94,6 +116,7 @@ async def _running(
         for coroutine in (
             follower.run(_audiences(store)),
             bulk.run(),
+            assignments.run(),
             dispatcher.run(),
             _tidy(settings, store),
         )

@@ -1,14 +1,15 @@
-"""Uploads of many records as jobs: worked on in a process of their own, whole or not at all, resumed after a crash."""
+"""Long work as jobs in a process of their own, resumed after a crash; uploads of many records, whole or not at all."""
 
 import asyncio
 import contextlib
 import logging
 import multiprocessing
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,24 @@ _TOLD = 200
 _LOG = logging.getLogger("jiebang.bulk")
 
 
-class BulkRunner:
-    """Takes queued uploads one after the other."""
+class JobRunner:
+    """Takes queued jobs of a kind one after the other.
 
-    def __init__(self, settings: ServeSettings, store: Store, follower: Follower) -> None:
-        self._settings, self._store, self._follower = settings, store, follower
+    ``work`` does one that was taken, by its id, in a process of its own (it must pickle), and writes how it ended;
+    ``died`` is the result of one whose process ends before that.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        follower: Follower,
+        *,
+        kind: str,
+        work: Callable[[str], None],
+        died: Mapping[str, Any],
+    ) -> None:
+        self._store, self._follower = store, follower
+        self._kind, self._work, self._died = kind, work, died
         self._wake = asyncio.Event()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -57,7 +71,9 @@ class BulkRunner:
             while True:
                 job = None
                 with contextlib.suppress(Refused):  # a busy store: it is asked again
-                    job = await asyncio.to_thread(self._store.jobs.take, KIND, datetime.now(UTC), _LEASE)
+                    job = await asyncio.to_thread(
+                        self._store.jobs.take, self._kind, datetime.now(UTC), _LEASE
+                    )
                 if job is None:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), _PAUSE)
@@ -73,7 +89,7 @@ class BulkRunner:
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=begin_worker_process)
         try:
-            await loop.run_in_executor(self._pool, run_bulk, self._settings.home, job.id)
+            await loop.run_in_executor(self._pool, self._work, job.id)
         except asyncio.CancelledError:
             # Its lease ends now, so that the next server need not wait for it.
             self._stop()
@@ -82,10 +98,7 @@ class BulkRunner:
         except BrokenProcessPool:
             self._pool = None
             _LOG.error("a job's process has died", extra={"job": job.id})
-            result = _failed(
-                "job_died", "处理上传的进程意外结束，没有写入任何内容。", "文件可能太大：请分成几份上传。"
-            )
-            self._store.jobs.finish(job.id, "failed", result, datetime.now(UTC))
+            self._store.jobs.finish(job.id, "failed", self._died, datetime.now(UTC))
         self._follower.poke()
 
     def _stop(self) -> None:
@@ -96,13 +109,19 @@ class BulkRunner:
             self._pool = None
 
 
+def bulk_runner(settings: ServeSettings, store: Store, follower: Follower) -> JobRunner:
+    """The runner of uploads."""
+    died = _failed("job_died", "处理上传的进程意外结束，没有写入任何内容。", "文件可能太大：请分成几份上传。")
+    return JobRunner(store, follower, kind=KIND, work=partial(run_bulk, settings.home), died=died)
+
+
 def run_bulk(home: Home, id: str) -> None:
     """Do one job, which has been taken; every end of it is written into the job."""
     with home.open_store(create=False) as store:
         job = store.jobs.get(id)
         if job is None or job.state != "running":
             return
-        with _kept_alive(store, job):
+        with kept_alive(store, job):
             try:
                 state, result = _import(home, store, job)
             except (Refused, IndexRefused) as refused:
@@ -179,7 +198,7 @@ def _told(problem: Problem) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _kept_alive(store: Store, job: Job) -> Any:
+def kept_alive(store: Store, job: Job) -> Any:
     """Keeps the job's lease while the block works, which may take minutes without a word."""
     ended = threading.Event()
 

@@ -25,6 +25,8 @@ _LOG = logging.getLogger("jiebang.http")
 _STATUSES: Mapping[str, int] = {
     "plan_stale": 409, "relation_dangling": 409, "feedback_dangling": 409, "undo_conflict": 409, "move_unknown": 422,
     "move_state": 409, "move_role": 403, "move_requirement": 422, "process_value": 422, "store_full": 507,
+    "task_unknown": 404, "bid_unknown": 404, "bid_twice": 409, "bid_late": 409, "race_unknown": 404, "race_task": 409,
+    "race_teams": 409, "race_running": 409, "race_over": 409, "race_gates": 422, "race_budget": 422, "race_refund": 422,
 }  # fmt: skip
 _WORDS: Mapping[int, str] = {
     400: "请求有误", 401: "需要访问钥匙", 403: "没有权限", 404: "没有找到", 405: "不支持这种方法", 406: "不支持这种格式",

@@ -11,6 +11,7 @@ from typing import Any
 from api.breakdown import breakdown
 from graph.kinds import KINDS, Achievement, Broker, Node, Scene
 from graph.network import FIELD, RELATION_LABELS
+from graph.processes import Process
 from graph.store.changes import NodeKey
 from graph.values import Visibility
 from matcher.brokers import BrokerMatch, rank_brokers
@@ -39,6 +40,14 @@ class Question:
         told = {name: _plain(value) for name, value in vars(self).items() if name != "digest"}
         text = json.dumps([type(self).__name__, told], sort_keys=True, ensure_ascii=False)
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()
+
+
+class OwnQuestion(Question):
+    """A question that knows how it is answered: those that are not of matching alone."""
+
+    def answer(self, engine: Engine) -> dict[str, Any]:
+        """The answer as plain values."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +139,8 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return _brokers(engine, question)
         case NeighbourhoodQuestion():
             return _neighbourhood(engine, question)
+        case OwnQuestion():
+            return question.answer(engine)
     raise TypeError(type(question).__name__)
 
 
@@ -269,4 +280,6 @@ def _filters(question: MatchQuestion) -> Filters:
 def _plain(value: Any) -> Any:
     if isinstance(value, Node):
         return [value.kind, value.model_dump_json(exclude_defaults=True)]
+    if isinstance(value, Process):
+        return [value.kind, value.model_dump_json()]
     return value.isoformat() if isinstance(value, date) else value

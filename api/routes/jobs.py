@@ -95,11 +95,11 @@ def list_jobs(caller: Writer, parts: Parts, limit: Limit = 50, cursor: Cursor = 
     place = pages.after(cursor)
     partner = None if caller.is_staff else caller.partner
     after = (moment_from(place[0]), place[1]) if place else None
-    found = parts.store.jobs.list(partner, after, limit + 1)
+    found = parts.store.jobs.list(partner, after, limit + 1, kind=KIND)
     folder = parts.settings.jobs_folder
     last = found[limit - 1] if len(found) > limit else None
     following = pages.cursor([last.created_at.isoformat(), last.id]) if last else None
-    items = [_shown(job, folder) for job in found[:limit] if _is_for(caller, job)]
+    items = [_shown(job, folder) for job in found[:limit] if is_for(caller, job)]
     return json_response({"items": items, "next": following})
 
 
@@ -144,18 +144,18 @@ def get_job_report(request: Request, caller: Writer, parts: Parts, id: JobId) ->
 
 def _unfinished(caller: Caller, parts: Any) -> int:
     """How many of the partner's newest jobs are still to be done; older ones were begun before."""
-    newest = parts.store.jobs.list(caller.partner, None, 2 * _MOST)
+    newest = parts.store.jobs.list(caller.partner, None, 2 * _MOST, kind=KIND)
     return sum(job.state in ("queued", "running") for job in newest)
 
 
 def _find(caller: Caller, parts: Any, id: str) -> Job:
     job: Job | None = parts.store.jobs.get(id)
-    if job is None or not _is_for(caller, job):
+    if job is None or job.kind != KIND or not is_for(caller, job):
         raise not_found("作业", id)
     return job
 
 
-def _is_for(caller: Caller, job: Job) -> bool:
+def is_for(caller: Caller, job: Job) -> bool:
     """Whether a caller may see a job: its partner's, but not what a key that sees more has been told."""
     return caller.is_staff or (
         job.partner == caller.partner and may_see(caller.audience, job.attributes["audience"])

@@ -129,12 +129,19 @@ class Jobs:
             return connection.execute(delete(JOBS).where(old)).rowcount
 
     def list(
-        self, partner: str | None = None, after: tuple[datetime, str] | None = None, limit: int = 50
+        self,
+        partner: str | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int = 50,
+        *,
+        kind: str | None = None,
     ) -> Sequence[Job]:
-        """The newest jobs, of a partner if given, after the one with the cursor ``after`` (see ``Job.cursor``)."""
+        """The newest jobs, of a partner and a kind if given, after the one with the cursor ``after`` (see ``Job.cursor``)."""
         query = select(JOBS).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(max(0, limit))
         if partner is not None:
             query = query.where(JOBS.c.partner == partner)
+        if kind is not None:
+            query = query.where(JOBS.c.kind == kind)
         if after is not None:
             query = query.where(
                 tuple_(JOBS.c.created_at, JOBS.c.id) < (moment_text(after[0]), clean_cell(after[1]))
