@@ -17,7 +17,7 @@ TASK: Mapping[str, Any] = {
     "title": "海岛物资无人机投送", "poster": "澜川海岛发展有限公司", "poster_uscc": uscc(900),
     "problem": "海上阵风大，现有机型抗风不足，只能停飞等待风小，外岛断供。", "indicators": "抗风等级≥7级；航程≥30km",
     "content": "整机两套和三个月伴飞", "bounty": 3_000_000, "deadline": DEADLINE.isoformat(),
-    "acceptance": "第三方检测达到全部指标",
+    "acceptance": "第三方检测达到全部指标", "quota": 999,
 }  # fmt: skip
 
 
