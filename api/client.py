@@ -24,6 +24,7 @@ from urllib.parse import quote
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from api.task_client import Assignments, Tasks
 from api.wire import (
     Brokers,
     BulkKind,
@@ -235,6 +236,8 @@ class JiebangClient:
         self.institutions: Records[InstitutionRecord] = Records(self, "institutions")
         self.brokers: Records[BrokerRecord] = Records(self, "brokers")
         self.cases: Records[CaseRecord] = Records(self, "cases")
+        self.tasks = Tasks(self)
+        self.assignments = Assignments(self, sleep)
 
     def __enter__(self) -> Self:
         return self

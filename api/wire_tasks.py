@@ -307,7 +307,7 @@ class BidSent(Sent):
     """A bid of an organisation that the key may bid for. Of one that is replaced what is not named stays."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{
-        "bidder": "云岬航空科技有限公司", "bidder_uscc": "91440400MA00000017", "title": "复合翼无人机", "scheme": "复合翼垂直起降",
+        "bidder": "云岬航空科技有限公司", "bidder_uscc": "91440400MA00000157", "title": "复合翼无人机", "scheme": "复合翼垂直起降",
         "team": "工程师十人", "amount": 2000000, "ip_statement": "自有专利，无纠纷", "dishonest": False,
         "replies": [{"indicator": "航程≥30km", "text": "45km", "evidence": "检测报告"}],
     }]})  # fmt: skip
