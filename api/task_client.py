@@ -77,9 +77,7 @@ class Tasks:
 
     def record_invitations(self, id: str, keys: Sequence[str] = ()) -> Proposals:
         """Keep whom we have asked; no keys means all; for staff."""
-        return self._client._given(
-            Proposals, "POST", f"{_path(id)}/invitations", body={"keys": list(keys)}
-        )
+        return self._client._given(Proposals, "POST", f"{_path(id)}/invitations", body={"keys": list(keys)})
 
     def history(self, id: str) -> History:
         """The changes of a task, oldest first."""
@@ -170,9 +168,7 @@ class Assignments:
         path = f"/v1/assignments/{quote(id, safe='')}/difference"
         return self._client._given(DifferenceShown, "GET", path, params={"against": against})
 
-    def wait(
-        self, asked: AssignmentShown, *, patience: float = 600.0, pause: float = 1.0
-    ) -> AssignmentShown:
+    def wait(self, asked: AssignmentShown, *, patience: float = 600.0, pause: float = 1.0) -> AssignmentShown:
         """The assignment once it has ended. Raises ``TimeoutError`` after about ``patience`` seconds."""
         for _ in range(max(1, round(patience / pause))):
             now = self.get(asked.id)

@@ -28,7 +28,14 @@ from matcher.orders import Order
 from matcher.tasks import Task
 
 ACTIONS = ("created", "changed", "retired")
-EVENTS = (*(f"{kind}.{action}" for kind in PLURALS for action in ACTIONS), "order.placed", "order.moved", "task.published", "task.changed", "task.decided")
+EVENTS = (
+    *(f"{kind}.{action}" for kind in PLURALS for action in ACTIONS),
+    "order.placed",
+    "order.moved",
+    "task.published",
+    "task.changed",
+    "task.decided",
+)
 PING = "ping"
 URL_LIMIT = 500
 
@@ -166,7 +173,9 @@ def _of_task(view: AudienceStore, entry: Entry) -> tuple[str, Mapping[str, Any]]
     """What is told of a posted task: that somebody bids changes nothing of it, and what is inside is not sent about."""
     tasks = [values and process_from(Task, canonical(values)) for values in (entry.before, entry.after)]
     before, after = (
-        shown_task(task, view) | {"inside": None} if task and task.published_at and sees_task(task, view) else None
+        shown_task(task, view) | {"inside": None}
+        if task and task.published_at and sees_task(task, view)
+        else None
         for task in tasks
     )
     if after is None or before == after:

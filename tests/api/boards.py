@@ -72,7 +72,9 @@ def bid_body(number: int = 1, **values: Any) -> dict[str, Any]:
     return usual | values
 
 
-def awarded(served: Served, staff: Portal, clock: Clock, numbers: tuple[int, ...], **values: Any) -> tuple[str, list[str]]:
+def awarded(
+    served: Served, staff: Portal, clock: Clock, numbers: tuple[int, ...], **values: Any
+) -> tuple[str, list[str]]:
     """A task on which these firms have bid, all of them winners, and their bids."""
     clock.at = START
     id = posted(staff, **values)

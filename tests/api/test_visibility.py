@@ -265,7 +265,9 @@ def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
                 about=(("scene", "CJ-1"),),
             )  # fmt: skip
             if state == "published":
-                task = task.model_copy(update={"state": state, "published_at": START, "deadline": NOW + timedelta(days=30)})
+                task = task.model_copy(
+                    update={"state": state, "published_at": START, "deadline": NOW + timedelta(days=30)}
+                )
             step(PutProcess(process=task), counts=partner == "hengqin")
         store.jobs.add(
             id=f"FP-{partner}", kind="assignment", partner=partner, actor="试", at=NOW,
@@ -366,7 +368,11 @@ def addresses(path: str) -> list[str]:
             for prefix in ("DD", "RW", "HD", "FP")
             for partner in ("hengqin", "nansha", "city")
         ]
-        tasks = [f"BD-{partner}-{state}" for partner in ("hengqin", "nansha") for state in ("registered", "published")]
+        tasks = [
+            f"BD-{partner}-{state}"
+            for partner in ("hengqin", "nansha")
+            for state in ("registered", "published")
+        ]
         others = tasks if path.startswith("/v1/tasks") else others
         wanted = IDS[kind] if kind else every if "graph" in path else others
         plain = [

@@ -56,7 +56,9 @@ def test_assignment_is_of_what_the_caller_may_see(served: Served) -> None:
         for audience in ("public", "partner", "staff")
     }
     assert [one["state"] for one in told.values()] == ["done"] * 3
-    seen = {audience: {a for _, a in pairs(one)} | {s for s, _ in pairs(one)} for audience, one in told.items()}
+    seen = {
+        audience: {a for _, a in pairs(one)} | {s for s, _ in pairs(one)} for audience, one in told.items()
+    }
     assert not seen["public"] & {"CG-3", "CG-4", "CJ-2"}
     assert not seen["partner"] & {"CG-4", "CJ-2"}
     # A scene that is closed counts for whom it is there alone.
@@ -99,7 +101,10 @@ def test_two_assignments_are_held_against_each_other(served: Served, partner: Po
     after = solved(partner, least_level=1, forbidden=[{"scene": barred[0], "achievement": barred[1]}])
     difference = done(partner.get(f"/v1/assignments/{after['id']}/difference?against={before['id']}"))
     DifferenceShown.model_validate(difference)
-    keys = {name: {(one["scene"], one["achievement"]) for one in difference[name]} for name in ("added", "removed", "kept")}
+    keys = {
+        name: {(one["scene"], one["achievement"]) for one in difference[name]}
+        for name in ("added", "removed", "kept")
+    }
     assert keys == {
         "added": pairs(after) - pairs(before), "removed": pairs(before) - pairs(after), "kept": pairs(after) & pairs(before),
     }  # fmt: skip
@@ -114,7 +119,10 @@ def test_what_is_hidden_is_refused_like_what_is_not_there(partner: Portal) -> No
         lambda id: {"scenes": [id]}, lambda id: {"forbidden": [{"scene": id, "achievement": "CG-1"}]},
         lambda id: {"scene_capacities": [{"id": id}]},
     ):  # fmt: skip
-        told = [problem(partner.post("/v1/assignments", asked(id)))["detail"].replace(id, "…") for id in ("CJ-2", "CJ-9")]
+        told = [
+            problem(partner.post("/v1/assignments", asked(id)))["detail"].replace(id, "…")
+            for id in ("CJ-2", "CJ-9")
+        ]
         assert told[0] == told[1]
     mixed = partner.post("/v1/assignments", {"rule": "given"})
     assert problem(mixed)["code"] == "assignment_pairs"
@@ -149,7 +157,11 @@ def test_assignment_that_is_cancelled_ends_without_a_plan_and_those_that_wait_ar
     monkeypatch.setattr(runner, "_do", held)
     ids = [done(portal.post("/v1/assignments", {}))["id"] for _ in range(5)]
     refused = portal.post("/v1/assignments", {})
-    assert (refused.status_code, problem(refused)["code"], refused.headers["retry-after"]) == (429, "jobs_many", "10")
+    assert (refused.status_code, problem(refused)["code"], refused.headers["retry-after"]) == (
+        429,
+        "jobs_many",
+        "10",
+    )
     while not taken:
         time.sleep(0.01)
     for id in reversed(ids):

@@ -48,7 +48,10 @@ def test_bid_is_handed_in_replaced_withdrawn_and_opened(served: Served, staff: P
     shown = done(received)
     BidReceived.model_validate(shown)
     assert received.headers["location"] == f"{path}/{shown['id']}"
-    assert [(one["indicator"], one["verdict"]) for one in shown["replies"]] == [("抗风等级≥7级", "met"), ("航程≥30km", "met")]
+    assert [(one["indicator"], one["verdict"]) for one in shown["replies"]] == [
+        ("抗风等级≥7级", "met"),
+        ("航程≥30km", "met"),
+    ]
     again = done(portal.post(path, bid_body(1, amount=5)))
     assert (again["id"], again["replaced"], again["amount"]) == (shown["id"], True, 5)
     mine = {key: value for key, value in again.items() if key not in ("replaced", "problems")}
@@ -69,7 +72,9 @@ def test_bid_is_handed_in_replaced_withdrawn_and_opened(served: Served, staff: P
     assert (back.status_code, problem(back)["code"]) == (409, "bid_late")
     opened = done(staff.post(f"{path}/opening"))
     Opened.model_validate(opened)
-    assert [(one["id"], one["state"], one["amount"]) for one in opened["bids"]] == [(shown["id"], "opened", 7)]
+    assert [(one["id"], one["state"], one["amount"]) for one in opened["bids"]] == [
+        (shown["id"], "opened", 7)
+    ]
     assert done(staff.get(f"{path}/{shown['id']}"))["own"] is False
     FitShown.model_validate(done(staff.get(f"{path}/{shown['id']}/fit")))
 
@@ -101,26 +106,34 @@ def test_key_bids_for_its_own_organisations_alone(served: Served, staff: Portal,
     assert problem(bidder(served, 1, scopes=("read", "write")).get(path))["code"] == "scope_missing"
 
 
-def test_bid_names_no_record_and_no_task_that_its_key_may_not_see(served: Served, staff: Portal, clock: Clock) -> None:
+def test_bid_names_no_record_and_no_task_that_its_key_may_not_see(
+    served: Served, staff: Portal, clock: Clock
+) -> None:
     id, portal = posted(staff), bidder(served, 4)
     draft = done(staff.post("/v1/tasks", TASK))["id"]
     for name, hidden, never in (("record", "CG-4", "CG-9"), ("earlier", draft, "BD-1999-001")):
         told = []
         for value in (hidden, never):
-            answer = portal.post(f"/v1/tasks/{id}/bids/check", bid_body(4, **{name: value if name == "record" else [value]}))
+            answer = portal.post(
+                f"/v1/tasks/{id}/bids/check", bid_body(4, **{name: value if name == "record" else [value]})
+            )
             told.append((answer.status_code, problem(answer)["detail"].replace(value, "…")))
         assert told[0] == told[1]
         assert told[0][0] == 404
 
 
-def test_bidders_see_themselves_alone_also_after_the_decision(served: Served, staff: Portal, clock: Clock) -> None:
+def test_bidders_see_themselves_alone_also_after_the_decision(
+    served: Served, staff: Portal, clock: Clock
+) -> None:
     id = posted(staff)
     path = f"/v1/tasks/{id}/bids"
     portals = [bidder(served, number) for number in (1, 2)]
     made = [done(portal.post(path, bid_body(n)))["id"] for n, portal in enumerate(portals, 1)]
     clock.at = DEADLINE + timedelta(seconds=1)
     done(staff.post(f"{path}/opening"))
-    decisions = [{"bid": bid, "points": 90 - 10 * place, "reason": f"理由{place}"} for place, bid in enumerate(made)]
+    decisions = [
+        {"bid": bid, "points": 90 - 10 * place, "reason": f"理由{place}"} for place, bid in enumerate(made)
+    ]
     done(move(staff, id, "award", decisions=decisions))
     loser = done(portals[1].get(path))
     assert [one["id"] for one in loser["items"]] == [made[1]]
@@ -218,7 +231,9 @@ def twins(_indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 _numbers = itertools.count()
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["other bids", "other replaces", "other withdraws", "two bid", "own bids", "own withdraws"]),
+        st.sampled_from(
+            ["other bids", "other replaces", "other withdraws", "two bid", "own bids", "own withdraws"]
+        ),
         st.integers(min_value=1, max_value=600_000),
     ),
     max_size=6,

@@ -84,10 +84,15 @@ def test_team_sees_itself_alone_and_others_nothing(served: Served, staff: Portal
     assert "报告甲" not in seen.text
     for portal in (bidder(served, 3), served.portal("visitors", audience="public")):
         assert problem(portal.get(path))["code"] == "not_found"
-    assert problem(served.portal("visitors").post(f"{path}/gates", judged((first, 1, ""))))["code"] == "staff_only"
+    assert (
+        problem(served.portal("visitors").post(f"{path}/gates", judged((first, 1, ""))))["code"]
+        == "staff_only"
+    )
 
 
-def test_team_leaves_for_itself_and_pays_back_by_the_city(served: Served, staff: Portal, clock: Clock) -> None:
+def test_team_leaves_for_itself_and_pays_back_by_the_city(
+    served: Served, staff: Portal, clock: Clock
+) -> None:
     id, (first, second) = started(served, staff, clock)
     path = f"/v1/tasks/{id}/race/departures"
     portal = bidder(served, 2)

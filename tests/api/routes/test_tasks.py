@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import openpyxl
 import pytest
 
 from api.wire_tasks import TaskShown
@@ -41,7 +40,9 @@ def reader(served: Served) -> Portal:
     return served.portal("visitors", audience="public")
 
 
-def test_task_goes_from_need_to_conclusion(served: Served, staff: Portal, clock: Clock, reader: Portal) -> None:
+def test_task_goes_from_need_to_conclusion(
+    served: Served, staff: Portal, clock: Clock, reader: Portal
+) -> None:
     id, (bid,) = awarded(served, staff, clock, (1,))
     told = []
     clock.at += timedelta(days=15)
@@ -62,9 +63,16 @@ def test_task_goes_from_need_to_conclusion(served: Served, staff: Portal, clock:
     assert bid not in str(seen)
 
 
-def test_draft_from_a_scene_takes_what_the_caller_may_see(staff: Portal, poster: Portal, clock: Clock) -> None:
+def test_draft_from_a_scene_takes_what_the_caller_may_see(
+    staff: Portal, poster: Portal, clock: Clock
+) -> None:
     shown = done(poster.post("/v1/tasks", {"scene": "CJ-1", "title": "另起的名称"}))
-    assert (shown["title"], shown["scene"], shown["mode"], shown["bounty"]) == ("另起的名称", "CJ-1", "demand", 2_000_000)
+    assert (shown["title"], shown["scene"], shown["mode"], shown["bounty"]) == (
+        "另起的名称",
+        "CJ-1",
+        "demand",
+        2_000_000,
+    )
     assert (shown["poster"], shown["own"], shown["state"]) == ("澜川海岛发展有限公司", True, "registered")
     offer = done(staff.post("/v1/tasks", {"achievement": "CG-1"}))
     assert (offer["mode"], offer["achievement"], offer["poster"]) == ("offer", "CG-1", "云岬航空科技有限公司")
@@ -180,17 +188,21 @@ def test_history_tells_others_what_shows_and_staff_all(
 def test_list_to_publish_has_what_was_posted_and_no_formula(
     staff: Portal, poster: Portal, reader: Portal, clock: Clock
 ) -> None:
+    from openpyxl import load_workbook
+
     id = posted(staff, title="=HYPERLINK(1)", content="'=1")
     draft = done(staff.post("/v1/tasks", {**TASK, "title": "没有发的"}))["id"]
     book = reader.get("/v1/tasks?format=xlsx")
-    rows = list(openpyxl.load_workbook(io.BytesIO(book.content)).active.iter_rows())
+    rows = list(load_workbook(io.BytesIO(book.content)).active.iter_rows())
     cells = {cell.value: cell.data_type for row in rows for cell in row}
     assert cells[id] == cells["=HYPERLINK(1)"] == "s"
     assert draft not in cells
     text = reader.get("/v1/tasks?format=csv")
     assert text.headers["content-type"].startswith("text/csv")
     assert "'=HYPERLINK(1)" in text.content.decode("utf-8-sig")
-    assert reader.get("/v1/tasks?format=csv", headers={"If-None-Match": text.headers["etag"]}).status_code == 304
+    assert (
+        reader.get("/v1/tasks?format=csv", headers={"If-None-Match": text.headers["etag"]}).status_code == 304
+    )
     assert draft in {one["id"] for one in done(staff.get("/v1/tasks?limit=200&state=registered"))["items"]}
 
 
@@ -210,7 +222,9 @@ def test_pages_skip_and_repeat_nothing_and_tell_of_no_draft_between(
     assert problem(reader.get(f"/v1/tasks?state=closed&cursor={'A' * 40}"))["code"] == "cursor_foreign"
 
 
-def test_stored_task_is_as_the_steps_of_the_matcher_leave_it(served: Served, staff: Portal, clock: Clock) -> None:
+def test_stored_task_is_as_the_steps_of_the_matcher_leave_it(
+    served: Served, staff: Portal, clock: Clock
+) -> None:
     id = posted(staff)
     store: Store = served.store
     task = store.process(Task, id)
