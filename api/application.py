@@ -11,8 +11,9 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from api import problem_documents
 from api.access import declared_scopes
+from api.assignments import assignment_runner
 from api.bounds import Bounds
-from api.bulk import BulkRunner
+from api.bulk import bulk_runner
 from api.description import described
 from api.dispatching import Dispatcher
 from api.following import Follower
@@ -24,7 +25,9 @@ from api.metrics import Metrics
 from api.records import PLURALS
 from api.request_log import RequestLog
 from api.routes import (
+    assignments,
     awards,
+    bids,
     cases,
     docs,
     feedback,
@@ -35,9 +38,11 @@ from api.routes import (
     lists,
     matches,
     orders,
+    races,
     reviews,
+    tasks,
     webhooks,
-)
+)  # fmt: skip
 from api.routes.nodes import node_router
 from api.services import Services
 from api.settings import ServeSettings
@@ -63,7 +68,8 @@ def create_app(settings: ServeSettings) -> FastAPI:
     )  # fmt: skip
     # In this order the page lists them: what partners come for first.
     for module in (
-        docs, matches, graph, feedback, orders, reviews, awards, cases, lists, jobs, webhooks, keys,
+        docs, matches, graph, feedback, orders, tasks, bids, reviews, awards, races, assignments, cases, lists, jobs,
+        webhooks, keys,
     ):  # fmt: skip
         app.include_router(module.router)
     for kind in PLURALS:
@@ -97,7 +103,8 @@ async def _running(
     lanes = Lanes(settings, metrics)
     follower = Follower(settings, store, lanes, metrics)
     dispatcher = Dispatcher(settings, store)
-    bulk = BulkRunner(settings, store, lambda: services.changed())
+    bulk = bulk_runner(settings, store, lambda: services.changed())
+    solver = assignment_runner(settings, store)
     services = Services(
         settings=settings,
         store=store,
@@ -105,6 +112,7 @@ async def _running(
         follower=follower,
         metrics=metrics,
         bulk=bulk,
+        assignments=solver,
         dispatcher=dispatcher,
     )
     app.state.services = services
@@ -114,6 +122,7 @@ async def _running(
         for coroutine in (
             follower.run(_audiences(store)),
             bulk.run(),
+            solver.run(),
             dispatcher.run(),
             _tidy(settings, store),
         )

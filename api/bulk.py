@@ -1,4 +1,4 @@
-"""Uploads of many records as jobs: worked on in a process of their own, whole or not at all, resumed after a crash."""
+"""Long work as jobs in a process of their own, resumed after a crash; uploads of many records, whole or not at all."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +34,32 @@ SUFFIXES: Mapping[str, str] = {
 _LEASE = timedelta(seconds=60)
 _BEAT = 10.0
 # A job that takes its server down with it is not begun a fourth time.
-_ATTEMPTS = 3
+ATTEMPTS = 3
 _PAUSE = 1.0
 # Problems told in the answer; the report has all of them.
 _TOLD = 200
 _LOG = logging.getLogger("jiebang.bulk")
 
 
-class BulkRunner:
-    """Takes queued uploads one after the other."""
+class JobRunner:
+    """Takes queued jobs of a kind one after the other.
 
-    def __init__(self, settings: ServeSettings, store: Store, changed: Callable[[], None]) -> None:
-        """``changed`` is told when something may have been written."""
-        self._settings, self._store, self._changed = settings, store, changed
+    ``work`` does one that was taken, by its id, in a process of its own (it must pickle), and writes how it ended;
+    ``unfinished`` gives the result of one whose process ended before that (``job_died``) or that was begun too often
+    (``job_given_up``). ``changed`` is told when something may have been written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        kind: str,
+        work: Callable[[str], None],
+        unfinished: Callable[[Job, str], Mapping[str, Any]],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._kind, self._work = store, kind, work
+        self._unfinished, self._changed = unfinished, changed
         self._wake = asyncio.Event()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -60,7 +74,9 @@ class BulkRunner:
             while True:
                 job = None
                 with contextlib.suppress(Refused):  # a busy store: it is asked again
-                    job = await asyncio.to_thread(self._store.jobs.take, KIND, datetime.now(UTC), _LEASE)
+                    job = await asyncio.to_thread(
+                        self._store.jobs.take, self._kind, datetime.now(UTC), _LEASE
+                    )
                 if job is None:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), _PAUSE)
@@ -74,17 +90,15 @@ class BulkRunner:
             self._stop()
 
     async def _do(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
-        if job.attempts > _ATTEMPTS:
-            message = f"处理了 {_ATTEMPTS} 次都没有做完，不再重试。{_written_or_not(job)}"
-            result = _failed("job_given_up", message, "请分成几份上传；仍然不行时请把作业编号交给管理员。")
-            await asyncio.to_thread(self._store.jobs.finish, job.id, "failed", result, datetime.now(UTC))
+        if job.attempts > ATTEMPTS:
+            await self._fail(job, "job_given_up")
             return
         if self._pool is None:
             # A sheet of 50 MB takes a core for a while and may take much memory: neither is the server's.
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=begin_worker_process)
         try:
-            await loop.run_in_executor(self._pool, run_bulk, self._settings.home, job.id)
+            await loop.run_in_executor(self._pool, self._work, job.id)
         except asyncio.CancelledError:
             # Its lease ends now, so that the next server need not wait for it.
             self._stop()
@@ -94,10 +108,12 @@ class BulkRunner:
             self._pool = None
             _LOG.error("a job's process has died", extra={"job": job.id})
             now = await asyncio.to_thread(self._store.jobs.get, job.id) or job
-            message = f"处理上传的进程意外结束。{_written_or_not(now)}"
-            result = _failed("job_died", message, "文件可能太大：请分成几份上传；重复的记录不会写两遍。")
-            await asyncio.to_thread(self._store.jobs.finish, job.id, "failed", result, datetime.now(UTC))
+            await self._fail(now, "job_died")
         self._changed()
+
+    async def _fail(self, job: Job, code: str) -> None:
+        result = self._unfinished(job, code)
+        await asyncio.to_thread(self._store.jobs.finish, job.id, "failed", result, datetime.now(UTC))
 
     def _stop(self) -> None:
         if self._pool is not None:
@@ -107,13 +123,19 @@ class BulkRunner:
             self._pool = None
 
 
+def bulk_runner(settings: ServeSettings, store: Store, changed: Callable[[], None]) -> JobRunner:
+    """The runner of uploads."""
+    work = partial(run_bulk, settings.home)
+    return JobRunner(store, kind=KIND, work=work, unfinished=_unfinished, changed=changed)
+
+
 def run_bulk(home: Home, id: str) -> None:
     """Do one job, which has been taken; every end of it is written into the job."""
     with home.open_store(create=False) as store:
         job = store.jobs.get(id)
         if job is None or job.state != "running":
             return
-        with _kept_alive(store, job):
+        with kept_alive(store, job):
             try:
                 state, result = _import(home, store, job)
             except (Refused, IndexRefused) as refused:
@@ -189,8 +211,13 @@ def _failed(code: str, message: str, remedy: str) -> dict[str, Any]:
     return {"rows": rows, "written": None, "errors": 1, "warnings": 0, "problems": [_told(problem)]}
 
 
-def _written_or_not(job: Job) -> str:
-    return "可能已全部写入，也可能没有写入任何内容。" if job.total else "没有写入任何内容。"
+def _unfinished(job: Job, code: str) -> dict[str, Any]:
+    written = "可能已全部写入，也可能没有写入任何内容。" if job.total else "没有写入任何内容。"
+    if code == "job_given_up":
+        message = f"处理了 {ATTEMPTS} 次都没有做完，不再重试。{written}"
+        return _failed(code, message, "请分成几份上传；仍然不行时请把作业编号交给管理员。")
+    message = f"处理上传的进程意外结束。{written}"
+    return _failed(code, message, "文件可能太大：请分成几份上传；重复的记录不会写两遍。")
 
 
 def _told(problem: Problem) -> dict[str, Any]:
@@ -201,7 +228,7 @@ def _told(problem: Problem) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _kept_alive(store: Store, job: Job) -> Any:
+def kept_alive(store: Store, job: Job) -> Any:
     """Keeps the job's lease while the block works, which may take minutes without a word."""
     ended = threading.Event()
 

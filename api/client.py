@@ -25,6 +25,7 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from api.case_wire import CaseFilePage, CaseFileShown, CaseMoveName, CaseState, SimilarCases
+from api.task_client import Assignments, Tasks
 from api.wire import (
     Brokers,
     BulkKind,
@@ -239,6 +240,8 @@ class JiebangClient:
         self.institutions: Records[InstitutionRecord] = Records(self, "institutions")
         self.brokers: Records[BrokerRecord] = Records(self, "brokers")
         self.cases: Records[CaseRecord] = Records(self, "cases")
+        self.tasks = Tasks(self)
+        self.assignments = Assignments(self, sleep)
 
     def __enter__(self) -> Self:
         return self

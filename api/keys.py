@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from api.wire import Scope
+from graph.identifiers.uscc import parse_uscc
 from graph.problems import BadValue, Refused
 from graph.processes import Move, Process, Rules, State, moved, opened
 from graph.store.changes import PutProcess
@@ -18,7 +19,8 @@ from graph.store.store import Store
 from graph.values import Seen, Text, Visibility
 
 SCOPES: dict[Scope, str] = {
-    "read": "查询和匹配", "write": "推送和修改记录", "order": "一键点单", "judge": "评级和记录进展", "admin": "管理",
+    "read": "查询和匹配", "write": "推送和修改记录", "order": "一键点单", "judge": "评级和记录进展", "bid": "投标",
+    "admin": "管理",
 }  # fmt: skip
 PARTNER = re.compile(r"[a-z][a-z0-9-]{1,31}")
 _TOKEN = re.compile(r"jb_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
@@ -49,6 +51,10 @@ class Key(Process):
     secret_hash: str = Field("", title="密钥摘要")
     expires_at: datetime | None = Field(None, title="到期时间")
     per_minute: Annotated[int, Field(ge=1, le=100_000, title="每分钟次数")] = PER_MINUTE
+    # Credit codes of the organisations that the city lets this key bid for; no key says so of itself.
+    bidders: Annotated[
+        tuple[Annotated[str, BeforeValidator(parse_uscc)], ...], Field(title="可代投标的单位")
+    ] = ()
     reason: Text = Field("", title="吊销原因")
     partner: Annotated[str, BeforeValidator(parse_partner)]
 
@@ -81,8 +87,9 @@ def create_key(
     per_minute: int,
     actor: str,
     at: datetime,
+    bidders: Sequence[str] = (),
 ) -> tuple[Key, str]:
-    """Make a key; gives it and its token, which is told here and never again.
+    """Make a key; gives it and its token, which is told here and never again. It may bid for ``bidders`` (credit codes).
 
     Raises ``Refused`` (``process_value``) for a code, scope or number that breaks its rule.
     """
@@ -92,6 +99,7 @@ def create_key(
     key = opened(
         Key, KEY_RULES, id=number, at=at, partner=partner, name=name, scopes=tuple(dict.fromkeys(scopes)), audience=audience,
         secret_hash=_digest(secret), expires_at=None if lasts is None else at + lasts, per_minute=per_minute,
+        bidders=tuple(dict.fromkeys(bidders)),
     )  # fmt: skip
     store.apply(
         [PutProcess(process=key)], actor=actor, at=at, reason=f"为合作平台 {partner} 创建访问钥匙 {number}"
@@ -124,6 +132,7 @@ def shown_key(key: Key) -> dict[str, Any]:
     return {
         "id": key.id, "partner": key.partner, "name": key.name, "scopes": list(key.scopes), "audience": key.audience,
         "state": key.state, "created_at": key.opened_at, "expires_at": key.expires_at, "per_minute": key.per_minute,
+        "bidders": list(key.bidders),
     }  # fmt: skip
 
 

@@ -31,6 +31,8 @@ _STATUSES: Mapping[str, int] = {
     "panel_stranger": 422, "panel_rule": 422, "panel_size": 422, "score_missing": 409, "grading_few": 409,
     "award_none": 404, "award_marks": 409, "award_points": 422, "award_winners": 422, "award_notice": 409,
     "award_objection": 422, "move_together": 409,
+    "task_unknown": 404, "bid_unknown": 404, "bid_twice": 409, "bid_late": 409, "race_unknown": 404, "race_task": 409,
+    "race_teams": 409, "race_running": 409, "race_over": 409, "race_gates": 422, "race_budget": 422, "race_refund": 422,
 }  # fmt: skip
 _WORDS: Mapping[int, str] = {
     400: "请求有误", 401: "需要访问钥匙", 403: "没有权限", 404: "没有找到", 405: "不支持这种方法", 406: "不支持这种格式",

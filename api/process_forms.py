@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from graph.identifiers.uscc import parse_uscc
 from graph.intake.headers import GUIDE_SHEET, normalise_header
 from graph.intake.readers import read_tables
 from graph.intake.secrecy import secret_table
 from graph.intake.tables import BadCell, Table, shown
 from graph.intake.writing import HEADER_STYLE, TEXT_STYLE, new_workbook, write_row
-from graph.problems import Problem
+from graph.problems import BadValue, Problem
 from graph.processes import Process
 from matcher.bids import Bid
 from matcher.indicators import parse_indicators
@@ -70,6 +71,14 @@ def read_task_form(path: Path) -> Form:
 def read_bid_form(path: Path) -> Form:
     """A filled-in form of a bid. Raises ``Refused`` likewise."""
     return _read(path, Bid, BID_FIELDS)
+
+
+def kept_code(text: str) -> str | None:
+    """A credit code as it is kept; one that is wrong stays as written for the formal check to tell."""
+    try:
+        return parse_uscc(text) if text.strip() else None
+    except BadValue:
+        return text.strip()
 
 
 def _write(

@@ -11,6 +11,7 @@ from typing import Any
 from api.breakdown import breakdown, case_breakdown
 from graph.kinds import KINDS, Achievement, Broker, Node, Scene
 from graph.network import FIELD, RELATION_LABELS
+from graph.processes import Process
 from graph.store.changes import NodeKey
 from graph.values import Visibility
 from matcher.brokers import BrokerMatch, rank_brokers
@@ -304,4 +305,6 @@ def _filters(question: MatchQuestion) -> Filters:
 def _plain(value: Any) -> Any:
     if isinstance(value, Node):
         return [value.kind, value.model_dump_json(exclude_defaults=True)]
+    if isinstance(value, Process):
+        return [value.kind, value.model_dump_json()]
     return value.isoformat() if isinstance(value, date) else value

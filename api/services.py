@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.bulk import BulkRunner
+from api.bulk import JobRunner
 from api.dispatching import Dispatcher
 from api.following import Follower
 from api.lanes import Lanes
@@ -24,7 +24,8 @@ class Services:
     lanes: Lanes
     follower: Follower
     metrics: Metrics
-    bulk: BulkRunner
+    bulk: JobRunner
+    assignments: JobRunner
     dispatcher: Dispatcher
 
     def changed(self) -> None:

@@ -1,10 +1,11 @@
-"""The list of tasks (榜单) as a workbook to publish: every cell a string, nothing of a bid before its opening."""
+"""The list of tasks (榜单) as a workbook or csv to publish: every cell a string, nothing of a bid before its opening."""
 
+import csv
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from graph.intake.writing import HEADER_STYLE, TEXT_STYLE, new_workbook, write_row
+from graph.intake.writing import HEADER_STYLE, TEXT_STYLE, guarded, new_workbook, write_row
 from matcher.process_values import WAN, in_china
 from matcher.tasks import LABELS, MODES, SCORINGS, SELECTIONS, TIE_RULES, Task
 
@@ -16,7 +17,12 @@ _COLUMNS = {
 
 
 def write_tasks(path: Path, tasks: Sequence[Task]) -> None:
-    """Write the tasks in their order (.xlsx). How many bid, and who won, is told only once it is open."""
+    """Write the tasks in their order (.xlsx, .csv). How many bid, and who won, is told only once it is open."""
+    if path.suffix == ".csv":
+        rows = [list(_COLUMNS), *(_row(number, task) for number, task in enumerate(tasks, 1))]
+        with path.open("w", encoding="utf-8-sig", newline="") as file:
+            csv.writer(file).writerows([guarded(cell, csv=True) for cell in row] for row in rows)
+        return
     workbook = new_workbook(path)
     head, text = workbook.add_format(dict(HEADER_STYLE)), workbook.add_format(dict(TEXT_STYLE))
     sheet = workbook.add_worksheet("榜单")

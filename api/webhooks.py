@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 
 from api.records import PLURALS, shown_node
+from api.task_views import sees_task, shown_task
 from api.wire import utc_text
 from graph.kinds import columns
 from graph.problems import BadValue
@@ -23,13 +24,21 @@ from graph.store.audience import AudienceStore
 from graph.store.history import Entry
 from graph.store.moments import moment_from
 from graph.store.outbox import Delivery
-from graph.store.records import canonical, node_from
+from graph.store.records import canonical, node_from, process_from
 from graph.store.store import Store
 from graph.values import Seen, Text
 from matcher.orders import Order
+from matcher.tasks import Task
 
 ACTIONS = ("created", "changed", "retired")
-EVENTS = (*(f"{kind}.{action}" for kind in PLURALS for action in ACTIONS), "order.placed", "order.moved")
+EVENTS = (
+    *(f"{kind}.{action}" for kind in PLURALS for action in ACTIONS),
+    "order.placed",
+    "order.moved",
+    "task.published",
+    "task.changed",
+    "task.decided",
+)
 PING = "ping"
 URL_LIMIT = 500
 
@@ -187,7 +196,25 @@ def _told(view: AudienceStore, entry: Entry) -> tuple[str, Mapping[str, Any]] | 
                 return None
             event = "order.placed" if entry.before is None else "order.moved"
             return event, {"id": id, "state": now.get("state"), "moved_at": now.get("moved_at")}
+        case ("process", Task.kind, id):
+            return _of_task(view, entry)
     return None
+
+
+def _of_task(view: AudienceStore, entry: Entry) -> tuple[str, Mapping[str, Any]] | None:
+    """What is told of a posted task: that somebody bids changes nothing of it, and what is inside is not sent about."""
+    tasks = [values and process_from(Task, canonical(values)) for values in (entry.before, entry.after)]
+    before, after = (
+        shown_task(task, view) | {"inside": None}
+        if task and task.published_at and sees_task(task, view)
+        else None
+        for task in tasks
+    )
+    if after is None or before == after:
+        return None
+    if before is None:
+        return "task.published", after
+    return "task.decided" if before["winners"] != after["winners"] else "task.changed", after
 
 
 def _seen(view: AudienceStore, kind: str, values: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -14,9 +14,10 @@ Name = Annotated[str, Field(min_length=1, max_length=60)]
 Note = Annotated[str, Field(max_length=2000)]
 Short = Annotated[str, Field(max_length=200)]
 Long = Annotated[str, Field(max_length=5000)]
-Scope = Literal["read", "write", "order", "judge", "admin"]
+Scope = Literal["read", "write", "order", "judge", "bid", "admin"]
 BulkKind = Literal["scene", "achievement", "enterprise", "institution", "broker", "case"]
 OrderState = Literal["placed", "accepted", "assigned", "answered", "closed", "declined", "withdrawn"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 MoveName = Literal["accept", "decline", "assign", "answer", "reopen", "close", "withdraw"]
 
 
@@ -493,7 +494,7 @@ class JobShown(Given):
     """An upload and how far it is."""
 
     id: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    state: JobState
     kind: BulkKind | None
     partial: bool
     dry_run: bool
@@ -576,6 +577,7 @@ class KeyShown(Given):
     created_at: AwareDatetime
     expires_at: AwareDatetime | None
     per_minute: int
+    bidders: list[str]
 
 
 class KeyCreated(KeyShown):

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from api.cli.assignment_wishes import (
-    Wishes,
     achievements_of,
-    groups_of,
     minimum_of,
     old_plan,
     refuse,
@@ -25,6 +23,7 @@ from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
     from api.assignment_rules import RuleSheet
+    from api.assignment_wishes import Wishes
     from graph.kinds import Achievement, Scene
     from matcher.assignment_conflicts import Conflict
     from matcher.assignment_instance import Instance
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 40
 _RULES = {"best": "best", "最优": "best", "stable": "stable", "稳定": "stable"}
-_FAIR = 3  # the level of the floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +86,7 @@ def assign(
     ] = None,
 ) -> None:
     """统筹对接：把成果一次分配给各个场景，合计最好，并说明谁没有排上、为什么。"""
+    from api.assignment_wishes import Wishes
     from api.output_files import check_target
 
     if template is not None:
@@ -135,30 +134,20 @@ def _write_template(path: Path) -> None:
 
 
 def _solved(
-    engine: "Engine", wishes: Wishes, scenes: Mapping[str, "Scene"], achievements: Mapping[str, "Achievement"],
+    engine: "Engine", wishes: "Wishes", scenes: Mapping[str, "Scene"], achievements: Mapping[str, "Achievement"],
     sheet: "RuleSheet", *, chosen: bool,
 ) -> tuple["Plan", "Instance"]:  # fmt: skip
     """The plan under the wishes and the sheet; conflicts are said and end the command."""
+    from api.assignment_wishes import instance_of
     from matcher.assignment import assign as solve
-    from matcher.assignment import assign_stable, gather
-    from matcher.assignment_instance import Capacity, arranged
+    from matcher.assignment import assign_stable
     from matcher.assignment_plan import Plan
 
-    minimum, called = minimum_of(engine, wishes.minimum)
-    floor = max(minimum, engine.ranker.cuts[_FAIR - 2])
+    minimum = minimum_of(engine, wishes.minimum)
     with progress("逐个场景匹配") as report:
-        found = gather(
-            engine, list(scenes.values()), achievements.keys() if chosen else None, today=date.today(),
-            extra=sheet.forced, progress=report,
+        instance = instance_of(
+            engine, wishes, scenes, achievements, sheet, minimum=minimum, chosen=chosen, today=date.today(), progress=report
         )  # fmt: skip
-    instance = arranged(
-        found.scenes, found.achievements, scene_at=found.scene_at, achievement_at=found.achievement_at, fit=found.fit,
-        points=found.points, level=found.level, minimum=minimum, minimum_called=called,
-        scene_capacity=Capacity(most=wishes.scene_most), achievement_capacity=Capacity(most=wishes.achievement_most),
-        scene_capacities=sheet.scenes or {}, achievement_capacities=sheet.achievements or {},
-        forced=sheet.forced, forbidden=sheet.forbidden, floor=floor if wishes.fair else None,
-        floor_called=called if floor == minimum else "较强相关", groups=groups_of(wishes, achievements, found.achievements),
-    )  # fmt: skip
     answer = assign_stable(instance) if wishes.rule == "stable" else solve(instance)
     if not isinstance(answer, Plan):
         _say_conflicts(answer)

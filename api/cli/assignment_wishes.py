@@ -1,7 +1,6 @@
 """What an assignment is asked for on the command line: who takes part, the sheet of rules, and limits as rules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -12,25 +11,13 @@ from api.cli.screen import say_aside, say_error
 
 if TYPE_CHECKING:
     from api.assignment_rules import RuleSheet
+    from api.assignment_wishes import Wishes
     from graph.kinds import Achievement, Scene
-    from matcher.assignment_instance import Group, Instance
+    from matcher.assignment_instance import Instance
     from matcher.assignment_plan import Plan
     from matcher.engine import Engine
 
 _PROBLEMS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What the options say of how to assign; ``minimum`` is a level's word or points."""
-
-    scene_most: int
-    achievement_most: int
-    minimum: str
-    per_district: int | None
-    per_field: int | None
-    fair: bool
-    rule: str
 
 
 def old_plan(path: Path) -> "Plan":
@@ -87,7 +74,7 @@ def _known(ids: Sequence[str], known: Mapping[str, object], label: str) -> set[s
 
 
 def sheet_of(
-    engine: "Engine", path: Path | None, wishes: Wishes, scenes: Mapping[str, "Scene"],
+    engine: "Engine", path: Path | None, wishes: "Wishes", scenes: Mapping[str, "Scene"],
     achievements: Mapping[str, "Achievement"],
 ) -> "RuleSheet":  # fmt: skip
     """The rules of the sheet; its mistakes are said, all of them, and end the command."""
@@ -132,27 +119,8 @@ def minimum_of(engine: "Engine", text: str) -> tuple[float, str]:
     return points, f"得分 {points:g}"
 
 
-def groups_of(
-    wishes: Wishes, achievements: Mapping[str, "Achievement"], among: Sequence[str]
-) -> list["Group"]:
-    """A group for each district and field of the achievements; what is not filled in is in none."""
-    from matcher.assignment_instance import Group
-
-    members: dict[tuple[str, int], set[str]] = {}
-    for id in among:
-        node = achievements[id]
-        if wishes.per_district is not None and node.district:
-            members.setdefault((node.district, wishes.per_district), set()).add(id)
-        if wishes.per_field is not None:
-            for name in node.field:
-                members.setdefault((f"{name}领域", wishes.per_field), set()).add(id)
-    return [
-        Group(name=n, achievements=frozenset(ids), most=most) for (n, most), ids in sorted(members.items())
-    ]
-
-
 def rules_used(
-    wishes: Wishes, path: Path | None, sheet: "RuleSheet", instance: "Instance"
+    wishes: "Wishes", path: Path | None, sheet: "RuleSheet", instance: "Instance"
 ) -> list[tuple[str, str]]:
     """The rules in use, for people."""
     rows = [

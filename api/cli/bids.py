@@ -177,7 +177,7 @@ def open_all(context: typer.Context, id: TaskId, by: By = None) -> None:
 def _values(
     form: Path | None, given: list[str] | None, answer: list[str] | None, member: list[str] | None
 ) -> dict[str, Any]:
-    from api.process_forms import BID_FIELDS, MEMBERS, REPLIES, read_bid_form
+    from api.process_forms import BID_FIELDS, MEMBERS, REPLIES, kept_code, read_bid_form
     from matcher.bids import Bid, Member, Reply
 
     values: dict[str, Any] = {}
@@ -193,7 +193,7 @@ def _values(
             )  # fmt: skip
         if lines := list(read.lists.get(MEMBERS[0], ())):
             values["members"] = tuple(
-                Member(name=line[MEMBERS[0]], uscc=_code(line.get(MEMBERS[1], "")), leads=line.get(MEMBERS[2], "") in ("是", "牵头"))
+                Member(name=line[MEMBERS[0]], uscc=kept_code(line.get(MEMBERS[1], "")), leads=line.get(MEMBERS[2], "") in ("是", "牵头"))
                 for line in lines
             )  # fmt: skip
     titles = {name: (Bid.model_fields[name].title or name) for name in BID_FIELDS}
@@ -207,7 +207,7 @@ def _values(
         values["replies"] = tuple(Reply(indicator=name, text=text) for name, text in answers.items())
     if members := pairs(member, "--member"):
         values["members"] = tuple(
-            Member(name=name, uscc=_code(code), leads=place == 0) for place, (name, code) in enumerate(members.items())
+            Member(name=name, uscc=kept_code(code), leads=place == 0) for place, (name, code) in enumerate(members.items())
         )  # fmt: skip
     if "earlier" in values:
         from graph.values import split_list
@@ -216,17 +216,6 @@ def _values(
     if not values.get("bidder") and not values.get("bidder_uscc"):
         refuse("没有写是哪家投标。", "请用填好的表，或 --set 投标单位=… --set 投标单位信用代码=…。")
     return values
-
-
-def _code(text: str) -> str | None:
-    """A code as it is kept; one that is wrong stays as written for the formal check to tell."""
-    from graph.identifiers.uscc import parse_uscc
-    from graph.problems import BadValue
-
-    try:
-        return parse_uscc(text) if text.strip() else None
-    except BadValue:
-        return text.strip()
 
 
 def _party(text: str) -> "Party":

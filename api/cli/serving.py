@@ -64,13 +64,18 @@ def create(
     name: Annotated[str, typer.Option(help="用途。")] = "",
     scopes: Annotated[
         str,
-        typer.Option(help="权限，用逗号分开：read 查询、write 推送、order 点单、judge 评级、admin 管理。"),
+        typer.Option(
+            help="权限，用逗号分开：read 查询、write 推送、order 点单、judge 评级、bid 投标、admin 管理。"
+        ),
     ] = "read",
     audience: Annotated[
         str, typer.Option(help="看得到什么：public 公开、partner 合作方、staff 内部。")
     ] = "partner",
     days: Annotated[int, typer.Option(min=0, max=3650, help="有效天数；0 为不限。")] = 365,
     per_minute: Annotated[int, typer.Option(min=1, max=100_000, help="每分钟最多请求次数。")] = 600,
+    bidder: Annotated[
+        list[str] | None, typer.Option(help="可以代哪家单位投标（统一社会信用代码），可多次；权限要有 bid。")
+    ] = None,
     by: By = None,
 ) -> None:
     """创建一把访问钥匙；钥匙只显示这一次。"""
@@ -84,9 +89,12 @@ def create(
         key, token = create_key(
             store, partner=partner, name=name, scopes=wanted, audience=parse_visibility(audience),
             lasts=timedelta(days=days) if days else None, per_minute=per_minute, actor=who, at=datetime.now(UTC),
+            bidders=bidder or (),
         )  # fmt: skip
     until = moment(key.expires_at.isoformat()) if key.expires_at else "不限"
     say(f"已为 {key.partner} 创建钥匙 {key.id}（权限 {'、'.join(key.scopes)}，有效期至 {until}）：")
+    if key.bidders:
+        say(f"可以代这些单位投标：{'、'.join(key.bidders)}")
     say()
     say(f"    {token}")
     say()

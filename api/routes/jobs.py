@@ -91,22 +91,8 @@ async def upload_records(
 
 @router.get("/jobs", operation_id="list_jobs", summary="列出上传作业", responses={200: {"model": JobPage}})
 def list_jobs(caller: Writer, parts: Parts, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    pages = Pages(caller, "jobs")
-    place = pages.after(cursor)
-    partner = None if caller.is_staff else caller.partner
-    after = (moment_from(place[0]), place[1]) if place else None
-    found: list[Job] = []
-    while len(found) <= limit:
-        some = parts.store.jobs.list(partner, after, limit + 1)
-        # A cursor names nothing that is hidden either.
-        found += [job for job in some if _is_for(caller, job)]
-        if len(some) <= limit:
-            break
-        after = some[-1].cursor
-    folder = parts.settings.jobs_folder
-    last = found[limit - 1] if len(found) > limit else None
-    following = pages.cursor([last.created_at.isoformat(), last.id]) if last else None
-    items = [_shown(job, folder) for job in found[:limit]]
+    found, following = page_of_jobs(caller, parts, KIND, Pages(caller, "jobs"), cursor, limit)
+    items = [_shown(job, parts.settings.jobs_folder) for job in found]
     return json_response({"items": items, "next": following})
 
 
@@ -153,18 +139,36 @@ def get_job_report(request: Request, caller: Writer, parts: Parts, id: JobId) ->
 
 def _unfinished(caller: Caller, parts: Any) -> int:
     """How many of the partner's newest jobs are still to be done; older ones were begun before."""
-    newest = parts.store.jobs.list(caller.partner, None, 2 * _MOST)
+    newest = parts.store.jobs.list(caller.partner, None, 2 * _MOST, kind=KIND)
     return sum(job.state in ("queued", "running") for job in newest)
 
 
 def _find(caller: Caller, parts: Any, id: str) -> Job:
     job: Job | None = parts.store.jobs.get(id)
-    if job is None or not _is_for(caller, job):
+    if job is None or job.kind != KIND or not is_for(caller, job):
         raise not_found("作业", id)
     return job
 
 
-def _is_for(caller: Caller, job: Job) -> bool:
+def page_of_jobs(
+    caller: Caller, parts: Parts, kind: str, pages: Pages, cursor: str | None, limit: int
+) -> tuple[list[Job], str | None]:
+    """The newest jobs of a kind that a caller may see, and the cursor behind them, which names nothing hidden."""
+    place = pages.after(cursor)
+    after = (moment_from(place[0]), place[1]) if place else None
+    partner = None if caller.is_staff else caller.partner
+    found: list[Job] = []
+    while len(found) <= limit:
+        some = parts.store.jobs.list(partner, after, limit + 1, kind=kind)
+        found += [job for job in some if is_for(caller, job)]
+        if len(some) <= limit:
+            break
+        after = some[-1].cursor
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], pages.cursor([last.created_at.isoformat(), last.id]) if last else None
+
+
+def is_for(caller: Caller, job: Job) -> bool:
     """Whether a caller may see a job: its partner's, but not what a key that sees more has been told."""
     return caller.is_staff or (
         job.partner == caller.partner and may_see(caller.audience, job.attributes["audience"])

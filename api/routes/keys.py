@@ -1,5 +1,6 @@
 """Access keys, for administrators: list, create (shown once), revoke."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -28,10 +29,14 @@ class KeySent(Sent):
 
     partner: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$", description="合作平台代号")]
     name: Annotated[str, Field(max_length=60, description="用途")] = ""
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=5)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=6)]
     audience: Literal["public", "partner", "staff"] = "partner"
     days: Annotated[int | None, Field(ge=1, le=3650, description="有效天数；null 为不限")] = 365
     per_minute: Annotated[int, Field(ge=1, le=100_000)] = PER_MINUTE
+    bidders: Annotated[
+        Sequence[Annotated[str, Field(min_length=1, max_length=30)]],
+        Field(max_length=200, description="可以代哪些单位投标：统一社会信用代码"),
+    ] = ()
 
 
 @router.get("", operation_id="list_keys", summary="列出访问钥匙", responses={200: {"model": KeyPage}})
@@ -56,7 +61,7 @@ def create(request: Request, caller: StaffAdministrator, sent: KeySent) -> Respo
     key, token = create_key(
         caller.whole, partner=sent.partner, name=sent.name, scopes=sent.scopes, audience=sent.audience,
         lasts=None if sent.days is None else timedelta(days=sent.days), per_minute=sent.per_minute,
-        actor=caller.actor, at=now(),
+        actor=caller.actor, at=now(), bidders=sent.bidders,
     )  # fmt: skip
     return json_response({**shown_key(key), "token": token}, 201, {"Location": f"/v1/keys/{key.id}"})
 

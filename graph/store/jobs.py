@@ -124,10 +124,13 @@ class Jobs:
         told = None if result is None else canonical(dict(result))
         return self._change(id, ("running",), at, {"state": state, "result": told, "lease_until": None})
 
-    def cancel(self, id: str, at: datetime) -> bool:
-        """Cancel a job before it writes anything; False, with nothing changed, if it may have begun to, or has ended."""
+    def cancel(self, id: str, at: datetime, *, begun: bool = False) -> bool:
+        """Cancel a job before it writes anything; False, with nothing changed, if it may have begun to, or has ended.
+
+        ``begun``: also one that says how far it is, which is for work that writes nothing but its result.
+        """
         cancelled = {"state": "cancelled", "lease_until": None}
-        return self._change(id, ("queued", "running"), at, cancelled, JOBS.c.total == 0)
+        return self._change(id, ("queued", "running"), at, cancelled, *([] if begun else [JOBS.c.total == 0]))
 
     def get(self, id: str) -> Job | None:
         """The job, or None."""
@@ -154,12 +157,19 @@ class Jobs:
             return connection.execute(delete(JOBS).where(old)).rowcount
 
     def list(
-        self, partner: str | None = None, after: tuple[datetime, str] | None = None, limit: int = 50
+        self,
+        partner: str | None = None,
+        after: tuple[datetime, str] | None = None,
+        limit: int = 50,
+        *,
+        kind: str | None = None,
     ) -> Sequence[Job]:
-        """The newest jobs, of a partner if given, after the one with the cursor ``after`` (see ``Job.cursor``)."""
+        """The newest jobs, of a partner and a kind if given, after the one with the cursor ``after`` (see ``Job.cursor``)."""
         query = select(JOBS).order_by(JOBS.c.created_at.desc(), JOBS.c.id.desc()).limit(max(0, limit))
         if partner is not None:
             query = query.where(JOBS.c.partner == partner)
+        if kind is not None:
+            query = query.where(JOBS.c.kind == kind)
         if after is not None:
             query = query.where(
                 tuple_(JOBS.c.created_at, JOBS.c.id) < (moment_text(after[0]), clean_cell(after[1]))

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +302,8 @@ def test_a_process_that_dies_fails_its_job_alone_and_those_that_wait_are_bounded
 def _hold(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that are begun do not go on while a file is there."""
     (served.settings.home.path / "hold").touch()
-    monkeypatch.setattr(api.bulk, "run_bulk", held_bulk)
+    runner = served.app.state.services.bulk
+    monkeypatch.setattr(runner, "_work", partial(held_bulk, served.settings.home))
 
 
 def _release(served: Served) -> None:

@@ -172,6 +172,20 @@ def test_client_reaches_every_route(live: Live) -> None:
         lambda: client.move_award("x", "publish"), lambda: client.award_reasons("x", "x"),
         client.status, lambda: client.update(kept, {}), lambda: client.replace(kept, {}), lambda: client.retire(kept),
     ]  # fmt: skip
+    tasks, assignments = client.tasks, client.assignments
+    asked_for: Any = type("Asked", (), {"id": "x"})
+    calls += [
+        lambda: list(tasks.list()), lambda: tasks.file("csv"), lambda: tasks.get("x"), lambda: tasks.create(title="x"),
+        lambda: tasks.etag("x"), lambda: tasks.update("x", etag='"1"', title="x"), lambda: tasks.check("x"),
+        lambda: tasks.check_written(title="x"), lambda: tasks.move("x", "submit"), lambda: tasks.invitations("x"),
+        lambda: tasks.record_invitations("x"), lambda: tasks.history("x"), lambda: list(tasks.bids("x")),
+        lambda: tasks.bid_count("x"), lambda: tasks.bid("x", "x"), lambda: tasks.check_bid("x", {}),
+        lambda: tasks.hand_in("x", {}), lambda: tasks.withdraw("x", "x"), lambda: tasks.abandon("x", "x", reason="x"),
+        lambda: tasks.open_bids("x"), lambda: tasks.fit("x", "x"), lambda: tasks.race("x"), lambda: tasks.start_race("x", []),
+        lambda: tasks.judge_gate("x"), lambda: tasks.leave_race("x", "x", reason="x"), lambda: assignments.create(),
+        lambda: assignments.get("x"), lambda: list(assignments.list()), lambda: assignments.cancel("x"),
+        lambda: assignments.difference("x", "y"), lambda: assignments.wait(asked_for),
+    ]  # fmt: skip
     for records in (
         client.scenes, client.achievements, client.enterprises, client.institutions, client.brokers, client.cases,
     ):  # fmt: skip

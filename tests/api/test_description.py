@@ -80,6 +80,10 @@ def test_names_that_clients_are_made_of_do_not_change(document: dict[str, Any]) 
         "match_scene_enterprises", "get_pair", "get_pair_brokers", "match_written", "score_pairs", "get_neighbourhood",
         "create_judgement", "list_judgements", "create_outcome", "list_outcomes", "place_order", "list_orders", "get_order",
         "move_order", "get_list", "upload_records", "list_jobs", "get_job", "cancel_job", "get_job_report",
+        "list_tasks", "create_task", "check_written_task", "get_task", "patch_task", "check_task", "move_task",
+        "list_task_invitations", "record_task_invitations", "get_task_history", "list_bids", "hand_in_bid", "check_bid",
+        "open_bids", "get_bid", "move_bid", "get_bid_fit", "get_race", "start_race", "judge_gate", "leave_race",
+        "create_assignment", "list_assignments", "get_assignment", "cancel_assignment", "compare_assignments",
         "create_webhook", "list_webhooks", "get_webhook", "delete_webhook", "move_webhook", "ping_webhook",
         "similar_cases_of_scene", "similar_cases_of_achievement", "similar_cases_of_pair", "similar_cases_of_text",
         "get_case_document", "list_case_files", "draft_case", "get_case_file", "move_case",
@@ -117,7 +121,7 @@ def test_the_headers_that_routes_read_are_told(document: dict[str, Any]) -> None
     assert {name for name, header in read if header == "Idempotency-Key"} == posts - {"create_key"}
     assert {name for name, header in read if header == "If-Match"} == {
         f"{verb}_{kind}" for verb in ("replace", "patch", "retire") for kind in PLURALS
-    }
+    } | {"patch_task"}
     assert {name for name, header in read if header == "If-None-Match"} >= {
         "get_scene",
         "match_scene",

@@ -36,7 +36,7 @@ def test_key_is_found_by_its_token_and_says_what_it_may(store: Store) -> None:
     assert key_of(store, token, AT) == key
     assert shown_key(key) == {
         "id": token.split("_")[1], "partner": "hengqin", "name": "对接服务", "scopes": ["read", "order"], "audience": "partner",
-        "state": "active", "created_at": AT, "expires_at": AT + LASTS, "per_minute": 60,
+        "state": "active", "created_at": AT, "expires_at": AT + LASTS, "per_minute": 60, "bidders": [],
     }  # fmt: skip
 
 
@@ -137,5 +137,5 @@ def test_partner_codes_never_hold_what_parts_an_id(text: str) -> None:
 
 
 def test_every_scope_has_its_chinese_name() -> None:
-    assert set(SCOPES) == {"read", "write", "order", "judge", "admin"}
+    assert set(SCOPES) == {"read", "write", "order", "judge", "bid", "admin"}
     assert all(name and not name.isascii() for name in SCOPES.values())

@@ -26,7 +26,10 @@ from graph.store.outbox import Delivery
 from matcher.home import Home
 from tests.api.listening import listening
 from tests.api.world import BigramEncoder
+from tests.matcher.boards import make_posted, put_processes
 
+# The firm that the page bids for: fictional.
+CODE = "91440400MA00000157"
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "api" / "PARTNERS.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -85,9 +88,11 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
         assert run(["--home", str(home.path), "--encoder", "bigrams", "init", "--demo"]) == 0
         with home.open_store(create=False) as store:
             _, token = create_key(
-                store, partner="hengqin", name="", scopes=("read", "write", "order", "judge"), audience="partner",
-                lasts=None, per_minute=600, actor="程某", at=datetime.now(UTC),
+                store, partner="hengqin", name="", scopes=("read", "write", "order", "judge", "bid"), audience="partner",
+                lasts=None, bidders=[CODE], per_minute=600, actor="程某", at=datetime.now(UTC),
             )  # fmt: skip
+            # As the city would have posted it.
+            put_processes(store, [make_posted(deadline=datetime(2099, 1, 1, tzinfo=UTC))])
         with listening(
             create_app(ServeSettings(home=home, encoder="bigrams", private_targets=True))
         ) as address:
@@ -187,8 +192,8 @@ def test_page_names_every_code_that_a_partner_can_meet() -> None:
 
 def test_page_names_every_event() -> None:
     told = PAGE.partition("* 事件：")[2].partition("\n")[0]
-    kinds, actions, orders = (set(re.findall(pattern, told)) for pattern in (r"`([a-z]+)`", r"`(\.[a-z]+)`", r"`(order\.[a-z]+)`"))  # fmt: skip
-    assert {kind + action for kind in kinds for action in actions} | orders == set(EVENTS)
+    kinds, actions, others = (set(re.findall(pattern, told)) for pattern in (r"`([a-z]+)`", r"`(\.[a-z]+)`", r"`((?:order|task)\.[a-z]+)`"))  # fmt: skip
+    assert {kind + action for kind in kinds for action in actions} | others == set(EVENTS)
 
 
 def test_limits_of_page_are_those_of_the_server() -> None:

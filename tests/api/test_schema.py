@@ -7,6 +7,7 @@ it they are few and always the same. Nothing is left out: the world is thrown aw
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ from schemathesis.specs.openapi.checks import (
 
 from api.keys import SCOPES
 from graph.values import Visibility
+from tests.api.boards import bid_body, bidder
 from tests.api.conftest import Portal, Served, problem
 from tests.api.listening import lasting
+from tests.matcher.boards import firm, make_posted, put_processes
 
 EXAMPLES = int(os.environ.get("JIEBANG_FUZZ", "1"))
 CHECKS = [
@@ -51,13 +54,13 @@ def served(_indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def test_every_operation_answers_as_the_document_says(served: Served) -> None:
     portals = {
-        role: served.portal(partner, audience=audience, scopes=scopes)
+        role: bidder(served, 1, partner, audience=audience, scopes=scopes)
         for role, (partner, audience, scopes) in ROLES.items()
     }
     schema = schemathesis.openapi.from_dict(_plainer(served.client.get("/openapi.json").json()))
     results: list[Any] = list(schema.get_all_operations())
     operations = [result.ok() for result in results]
-    assert len(operations) > 70
+    assert len(operations) > 95
     there, answers = _there(served, portals["partner"]), Counter[tuple[str, int]]()
     for operation in operations:
         ids = next((there[start] for start in there if operation.path.startswith(start)), ["CJ-1"])
@@ -117,11 +120,17 @@ def _there(served: Served, partner: Portal) -> dict[str, Any]:
         )
     }
     spare = served.portal("spare")
+    draft = partner.post("/v1/tasks", {"title": "试", "problem": "抗风不足", "poster": "某单位"}).json()["id"]
+    put_processes(served.store, [make_posted(deadline=datetime(2099, 1, 1, tzinfo=UTC))])
+    bid = bidder(served, 1).post("/v1/tasks/BD-2026-001/bids", bid_body(1)).json()["id"]
+    plan = partner.post("/v1/assignments", {}).json()["id"]
     return {
         "/v1/scenes": ["CJ-1", *made["/v1/scenes"]], "/v1/achievements": ["CG-1", *made["/v1/achievements"]],
         "/v1/enterprises": ["QY-1"], "/v1/brokers": ["JJ-1"], "/v1/orders": made["/v1/orders"],
         "/v1/webhooks": made["/v1/webhooks"], "/v1/jobs": made["/v1/bulk"], "/v1/keys": [spare.key_id],
-        "/": {"scene": ["CJ-1"], "achievement": ["CG-1", "CG-3"], "name": ["opportunities", "capabilities"]},
+        "/v1/tasks": ["BD-2026-001", draft], "/v1/assignments": [plan],
+        "/": {"scene": ["CJ-1"], "achievement": ["CG-1", "CG-3"], "name": ["opportunities", "capabilities"], "bid": [bid],
+              "bidder_uscc": [firm(1).uscc]},
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from matcher.case_drafts import new_case
 from matcher.cases import CaseFile
 from matcher.home import Home
 from matcher.orders import Order, order_rules
+from matcher.tasks import Task, task_rules
 from tests.api.conftest import Portal, Served, problem, serving
 from tests.api.world import BigramEncoder
 
@@ -64,6 +65,7 @@ def _routes_of(plural: str) -> dict[tuple[str, str], Route]:
     }
 
 
+A_BID = {"bidder": "某公司", "bidder_uscc": "91440400MA00000157"}
 ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/"): Route(scope=None, url="/", status=307),
     ("GET", "/docs"): Route(scope=None, url="/docs", status=200),
@@ -120,6 +122,32 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),
     ("DELETE", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),
     ("GET", "/v1/jobs/{id}/report"): Route(scope="write", url="/v1/jobs/没有/report", status=404),
+    ("GET", "/v1/tasks"): Route(scope="read", url="/v1/tasks", status=200),
+    ("POST", "/v1/tasks"): Route(scope="write", url="/v1/tasks", status=422, body={"没有这一项": 1}),
+    ("POST", "/v1/tasks/check"): Route(scope="read", url="/v1/tasks/check", status=200, body={"title": "某榜"}),
+    ("GET", "/v1/tasks/{id}"): Route(scope="read", url="/v1/tasks/没有", status=404),
+    ("PATCH", "/v1/tasks/{id}"): Route(scope="write", url="/v1/tasks/没有", status=404, body={}),
+    ("GET", "/v1/tasks/{id}/check"): Route(scope="read", url="/v1/tasks/没有/check", status=404),
+    ("POST", "/v1/tasks/{id}/moves"): Route(scope="write", url="/v1/tasks/没有/moves", status=404, body={"move": "submit"}),
+    ("GET", "/v1/tasks/{id}/invitations"): Route(scope="read", url="/v1/tasks/没有/invitations", status=404),
+    ("POST", "/v1/tasks/{id}/invitations"): Route(scope="write", staff=True, url="/v1/tasks/没有/invitations", status=404, body={}),
+    ("GET", "/v1/tasks/{id}/history"): Route(scope="read", url="/v1/tasks/没有/history", status=404),
+    ("GET", "/v1/tasks/{id}/bids"): Route(scope="bid", url="/v1/tasks/没有/bids", status=404),
+    ("POST", "/v1/tasks/{id}/bids"): Route(scope="bid", url="/v1/tasks/没有/bids", status=404, body=A_BID),
+    ("POST", "/v1/tasks/{id}/bids/check"): Route(scope="bid", url="/v1/tasks/没有/bids/check", status=404, body=A_BID),
+    ("POST", "/v1/tasks/{id}/bids/opening"): Route(scope="bid", staff=True, url="/v1/tasks/没有/bids/opening", status=404),
+    ("GET", "/v1/tasks/{id}/bids/{bid}"): Route(scope="bid", url="/v1/tasks/没有/bids/没有", status=404),
+    ("POST", "/v1/tasks/{id}/bids/{bid}/moves"): Route(scope="bid", url="/v1/tasks/没有/bids/没有/moves", status=404, body={"move": "withdraw"}),
+    ("GET", "/v1/tasks/{id}/bids/{bid}/fit"): Route(scope="bid", url="/v1/tasks/没有/bids/没有/fit", status=404),
+    ("GET", "/v1/tasks/{id}/race"): Route(scope="read", url="/v1/tasks/没有/race", status=404),
+    ("POST", "/v1/tasks/{id}/race"): Route(scope="write", staff=True, url="/v1/tasks/没有/race", status=422, body={"gates": []}),
+    ("POST", "/v1/tasks/{id}/race/gates"): Route(scope="write", staff=True, url="/v1/tasks/没有/race/gates", status=404, body={}),
+    ("POST", "/v1/tasks/{id}/race/departures"): Route(scope="bid", url="/v1/tasks/没有/race/departures", status=404, body={"team": "0"}),
+    ("GET", "/v1/assignments"): Route(scope="read", url="/v1/assignments", status=200),
+    ("POST", "/v1/assignments"): Route(scope="read", url="/v1/assignments", status=404, body={"scenes": ["没有"]}),
+    ("GET", "/v1/assignments/{id}"): Route(scope="read", url="/v1/assignments/没有", status=404),
+    ("DELETE", "/v1/assignments/{id}"): Route(scope="read", url="/v1/assignments/没有", status=404),
+    ("GET", "/v1/assignments/{id}/difference"): Route(scope="read", url="/v1/assignments/没有/difference?against=0", status=404),
     ("GET", "/v1/webhooks"): Route(scope="read", url="/v1/webhooks", status=200),
     ("POST", "/v1/webhooks"): Route(scope="read", url="/v1/webhooks", status=422, body={}),
     ("GET", "/v1/webhooks/{id}"): Route(scope="read", url="/v1/webhooks/没有", status=404),
@@ -260,6 +288,24 @@ def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
             events=EVENTS, audience="public", key_id="000000000000",
         )  # fmt: skip
         step(PutProcess(process=order), PutProcess(process=hook), counts=partner == "hengqin")
+        # A task of each partner that was posted, one that was not, and what hangs on them.
+        for state in ("registered", "published"):
+            if partner != "hengqin" and state == "published":
+                continue
+            task = opened(
+                Task, task_rules(), id=f"BD-{partner}-{state}", at=START, partner=partner, title="海岛送药", problem="抗风不足",
+                about=(("scene", "CJ-1"),),
+            )  # fmt: skip
+            if state == "published":
+                task = task.model_copy(
+                    update={"state": state, "published_at": START, "deadline": NOW + timedelta(days=30)}
+                )
+            step(PutProcess(process=task), counts=partner == "hengqin")
+        store.jobs.add(
+            id=f"FP-{partner}", kind="assignment", partner=partner, actor="试", at=NOW,
+            attributes={"asked": {}, "audience": "public", "today": "2026-01-01"},
+        )  # fmt: skip
+        store.jobs.cancel(f"FP-{partner}", NOW)
         asked = {"kind": None, "partial": False, "dry_run": True, "suffix": ".csv", "audience": "public"}
         store.jobs.add(id=f"RW-{partner}", kind="bulk", partner=partner, actor="试", at=NOW, attributes=asked)
         store.jobs.cancel(f"RW-{partner}", NOW)
@@ -289,7 +335,7 @@ def worlds(
         store.secret()
         store.outbox.unread(0)
         key, token = create_key(
-            store, partner="hengqin", name="试", scopes=["read", "write", "order", "judge"], audience=request.param,
+            store, partner="hengqin", name="试", scopes=["read", "write", "order", "judge", "bid"], audience=request.param,
             lasts=None, per_minute=100_000, actor="程某", at=START,
         )  # fmt: skip
     with ExitStack() as stack:
@@ -309,7 +355,7 @@ def worlds(
 @pytest.fixture
 def pair(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> tuple[Portal, Portal]:
     """The caller in both worlds, in which time stands still."""
-    for module in ("nodes", "feedback", "orders"):
+    for module in ("nodes", "feedback", "orders", "tasks", "bids"):
         monkeypatch.setattr(f"api.routes.{module}.now", lambda: NOW)
     return worlds.pair
 
@@ -333,6 +379,9 @@ QUERIES: Mapping[str, list[str]] = {
     "/v1/judgements": ["", "?scene=CJ-1", "?scene=HXstaff-1"],
     "/v1/outcomes": ["", "?scene=CJ-1"],
     "/v1/orders": ["", "?late=true", "?state=placed"],
+    "/v1/tasks": ["", "?own=true", "?state=registered", "?format=csv", "?format=xlsx"],
+    "/v1/tasks/{id}/invitations": ["", "?top=1"],
+    "/v1/assignments/{id}/difference": ["?against=FP-nansha"],
     **{f"/v1/{plural}": ["", "?own=true", "?field=低空经济", "?fields=title,contact"] for plural in PLURALS.values()},
 }  # fmt: skip
 
@@ -349,11 +398,19 @@ def addresses(path: str) -> list[str]:
         every = [id for ids in IDS.values() for id in ids]
         others = [
             f"{prefix}-{partner}"
-            for prefix in ("DD", "RW", "HD")
+            for prefix in ("DD", "RW", "HD", "FP")
             for partner in ("hengqin", "nansha", "city")
         ]
+        tasks = [
+            f"BD-{partner}-{state}"
+            for partner in ("hengqin", "nansha")
+            for state in ("registered", "published")
+        ]
+        others = tasks if path.startswith("/v1/tasks") else others
         wanted = IDS[kind] if kind else every if "graph" in path else others
-        plain = [path.replace("{id}", quote(id, safe="")) for id in dict.fromkeys(wanted)]
+        plain = [
+            path.replace("{id}", quote(id, safe="")).replace("{bid}", "没有") for id in dict.fromkeys(wanted)
+        ]
     else:
         plain = [path]
     return [address + query for address in plain for query in QUERIES.get(path, [""])]
@@ -378,6 +435,10 @@ def both(pair: tuple[Portal, Portal], method: str, path: str, **options: Any) ->
     return [portal(method, path, headers=headers, **options) for portal in pair]
 
 
+NOTHING_THERE = {
+    "/v1/jobs/{id}/report", "/v1/tasks/{id}/bids/{bid}", "/v1/tasks/{id}/bids/{bid}/fit", "/v1/tasks/{id}/race",
+    "/v1/assignments/{id}/difference",
+}  # fmt: skip
 GETS = sorted(path for (method, path), route in ROUTES.items() if method == "GET" and not route.staff)
 
 
@@ -389,7 +450,7 @@ def test_no_answer_to_a_reader_depends_on_what_is_hidden(pair: tuple[Portal, Por
         assert told(without) == told(with_hidden), address
         statuses.add(without.status_code)
     # Something was there to be seen in both; only unknown reports are not.
-    assert min(statuses) in (200, 307) or path == "/v1/jobs/{id}/report"
+    assert min(statuses) in (200, 307) or path in NOTHING_THERE
 
 
 def test_hidden_and_never_there_are_the_same_404(pair: tuple[Portal, Portal]) -> None:
@@ -482,6 +543,13 @@ WRITES: list[tuple[str, str, Any, int]] = [
     ("POST", "/v1/orders", {"need": "求购", "scene": "HXstaff-1"}, 404),
     ("POST", "/v1/orders", {"need": "求购", "scene": "CJ-1"}, 201),
     ("POST", "/v1/orders/DD-nansha/moves", {"move": "withdraw"}, 404),
+    ("POST", "/v1/tasks", {"scene": "HXstaff-1"}, 404),
+    ("POST", "/v1/tasks", {"scene": "CJ-1"}, 201),
+    ("POST", "/v1/tasks/BD-nansha-registered/moves", {"move": "cancel"}, 404),
+    ("PATCH", "/v1/tasks/BD-nansha-registered", {"title": "甲"}, 404),
+    ("POST", "/v1/tasks/BD-nansha-registered/bids/check", A_BID, 404),
+    ("POST", "/v1/assignments", {"scenes": ["HXstaff-1"]}, 404),
+    ("DELETE", "/v1/assignments/FP-nansha", None, 404),
     ("DELETE", "/v1/jobs/RW-nansha", None, 404),
     ("DELETE", "/v1/webhooks/HD-nansha", None, 404),
     ("POST", "/v1/webhooks/HD-city/moves", {"move": "rotate"}, 404),

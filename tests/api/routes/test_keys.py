@@ -11,6 +11,7 @@ from api.keys import Key
 from graph.values import Visibility
 from tests.api.conftest import Portal, Served, problem
 from tests.api.listening import lasting
+from tests.matcher.boards import uscc
 
 SENT = {"partner": "doumen", "name": "对接", "scopes": ["read", "order"], "days": 30, "per_minute": 50}
 
@@ -42,7 +43,7 @@ def test_key_is_made_as_asked_and_its_token_shown_once(served: Served, admin: Po
     assert expires - created == timedelta(days=30)
     assert shown == {
         "id": shown["id"], "partner": "doumen", "name": "对接", "scopes": ["read", "order"], "audience": "partner",
-        "state": "active", "per_minute": 50,
+        "state": "active", "per_minute": 50, "bidders": [],
     }  # fmt: skip
     assert response.headers["location"] == f"/v1/keys/{shown['id']}"
     assert Portal(served.client, token, shown["id"]).get("/v1/scenes").status_code == 200
@@ -54,6 +55,13 @@ def test_key_is_made_as_asked_and_its_token_shown_once(served: Served, admin: Po
     assert "secret_hash" not in listed.text
     for path in served.settings.home.path.rglob("store.db*"):
         assert secret.encode() not in path.read_bytes()
+
+
+def test_key_bids_for_the_organisations_it_is_made_for(admin: Portal) -> None:
+    code = uscc(1)
+    assert made(admin, bidders=[f" {code.lower()} ", code], scopes=["bid"])["bidders"] == [code]
+    wrong = admin.post("/v1/keys", {**SENT, "bidders": ["91"]})
+    assert (wrong.status_code, problem(wrong)["code"]) == (422, "process_value")
 
 
 def test_key_without_days_never_expires(admin: Portal) -> None:
