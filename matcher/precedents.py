@@ -50,7 +50,12 @@ def precedent_values(
             gist = corpus.vectors["gist"].vectors([corpus.slots[place]])[0]
             result = np.fmax(result, centred_cosine(corpus, "gist", gist, slots))
         return result
-    tried = {row: places for row, key in enumerate(keys) if (places := _tried(corpus, network, key))}
+    adopted = _adopted(network)
+    tried = {
+        row: places
+        for row, key in enumerate(keys)
+        if key in adopted and (places := _tried(corpus, network, key))
+    }
     likeness = _likeness(corpus, subject, {place for places in tried.values() for _, place in places})
     for row, places in tried.items():
         result[row] = max(likeness[place] for _, place in places)
@@ -113,6 +118,16 @@ def _tried(corpus: Corpus, network: Network, achievement: Key) -> list[tuple[Key
         # Of a case whose scene is hidden or was never stored its own text says what the place was like.
         found |= {(case, place) for place in known or [case] if place in corpus.slots}
     return sorted(found)
+
+
+def _adopted(network: Network) -> set[Key]:
+    """Every achievement that some case adopted; worked out once a revision of the network."""
+    known: set[Key] | None = network.derived.get("adopted")
+    if known is None:
+        cases = [key for key in network.graph if key[0] == "case"]
+        out = network.graph.out_edges(cases, keys=True)
+        known = network.derived["adopted"] = {key for _, key, relation in out if relation == "adopts"}
+    return known
 
 
 def _cases(edges: Iterable[tuple[Key, Key, str]]) -> list[Key]:
