@@ -348,8 +348,7 @@ def test_what_comes_into_sight_and_what_is_new_are_told_in_one_order(world: Worl
     world.store.apply(hidden, actor="张三", at=NOON, reason="")
     world.hook()
     world.store.apply([PutNode(node=scene) for scene in scenes[::-1]], actor="张三", at=NOON, reason="")
-    gone = [RemoveNode(kind="scene", id="3"), *hidden]
-    world.store.apply(gone, actor="张三", at=NOON, reason="")
+    world.store.apply([RemoveNode(kind="scene", id="3"), *hidden], actor="张三", at=NOON, reason="")
     world.work()
     created, retired = ([one.subject for one in world.log() if one.event == event] for event in ("scene.created", "scene.retired"))  # fmt: skip
     assert created == [f'["scene","{id}"]' for id in "1234"]
