@@ -121,4 +121,4 @@ class _Body:
 def too_large(limit: int) -> Refusal:
     """The refusal of a body over its limit."""
     size = f"{limit // 1_000_000} MB" if limit >= 1_000_000 else f"{limit} 字节"
-    return Refusal(413, "body_too_large", f"请求内容超过上限 {size}。", "请分成几份；成批的记录请用 POST /v1/bulk 上传。", headers={"Connection": "close"})  # fmt: skip
+    return Refusal(413, "body_too_large", f"请求内容超过上限 {size}。", "请分成几份；成批的记录用 POST /v1/bulk 上传，一份最多 50 MB。", headers={"Connection": "close"})  # fmt: skip

@@ -53,7 +53,8 @@ def node_router(kind: str) -> APIRouter:
     shape = record_shown(kind)
     page = _page_model(kind, shape)
     _add_reading(router, kind, label, shape, page)
-    _add_writing(router, kind, label, shape)
+    _add_creating(router, kind, label, shape)
+    _add_changing(router, kind, label, shape)
     return router
 
 
@@ -90,8 +91,8 @@ def _add_reading(router: APIRouter, kind: str, label: str, shape: Any, page: Any
         return json_response({"items": list(_history(caller, kind, id))})
 
 
-def _add_writing(router: APIRouter, kind: str, label: str, shape: Any) -> None:
-    body, patch = record_body(kind), record_patch(kind)
+def _add_creating(router: APIRouter, kind: str, label: str, shape: Any) -> None:
+    body = record_body(kind)
 
     @router.post(
         "", operation_id=f"create_{kind}", summary=f"新增一条{label}", status_code=201,
@@ -110,6 +111,10 @@ def _add_writing(router: APIRouter, kind: str, label: str, shape: Any) -> None:
         shown = shown_record(node, caller)
         place = f"/v1/{PLURALS[kind]}/{_escaped(node.id)}"
         return record_response(request, shown, 201, {"Location": place})
+
+
+def _add_changing(router: APIRouter, kind: str, label: str, shape: Any) -> None:
+    body, patch = record_body(kind), record_patch(kind)
 
     @router.put(
         "/{id}", operation_id=f"replace_{kind}", summary=f"整条替换{label}", responses={200: {"model": shape}}

@@ -23,7 +23,7 @@ from api.targets import Answer
 from api.webhooks import EVENTS, WEBHOOK_RULES, Webhook, event_of, message_id
 from graph.problems import Refused
 from graph.processes import moved, opened
-from graph.store.changes import Change, PutNode, PutProcess, RemoveNode
+from graph.store.changes import PutNode, PutProcess, RemoveNode
 from graph.store.outbox import Delivery
 from graph.store.store import Store, open_store
 from matcher.home import Home
@@ -344,14 +344,11 @@ def test_a_delivery_under_way_is_not_sent_twice_when_its_webhook_is_resumed(worl
 
 def test_what_comes_into_sight_and_what_is_new_are_told_in_one_order(world: World) -> None:
     scenes = [make_scene(id, title="海岛", visibility="public") for id in "1234"]
-    hidden: list[Change] = [
-        PutNode(node=scene.model_copy(update={"visibility": "staff"})) for scene in scenes[1:4:2]
-    ]
+    hidden = [PutNode(node=scene.model_copy(update={"visibility": "staff"})) for scene in scenes[1:4:2]]
     world.store.apply(hidden, actor="张三", at=NOON, reason="")
     world.hook()
     world.store.apply([PutNode(node=scene) for scene in scenes[::-1]], actor="张三", at=NOON, reason="")
-    gone: list[Change] = [RemoveNode(kind="scene", id="3"), *hidden]
-    world.store.apply(gone, actor="张三", at=NOON, reason="")
+    world.store.apply([RemoveNode(kind="scene", id="3"), *hidden], actor="张三", at=NOON, reason="")
     world.work()
     created, retired = ([one.subject for one in world.log() if one.event == event] for event in ("scene.created", "scene.retired"))  # fmt: skip
     assert created == [f'["scene","{id}"]' for id in "1234"]

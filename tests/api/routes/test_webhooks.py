@@ -117,6 +117,19 @@ def test_a_webhook_is_registered_shown_without_its_secret_and_told_of_changes(
     }  # fmt: skip
 
 
+def test_what_is_written_is_told_without_waiting_for_the_next_look(
+    served: Served, partner: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poked: list[str] = []
+    monkeypatch.setattr(served.app.state.services.dispatcher, "poke", lambda: poked.append("told"))
+    push(partner, "1")
+    assert poked == ["told"]
+    order = partner.post("/v1/orders", {"need": "求无人机"})
+    assert (order.status_code, poked) == (201, ["told"] * 2)
+    assert partner.post(f"/v1/orders/{order.json()['id']}/moves", {"move": "withdraw"}).status_code == 200
+    assert poked == ["told"] * 3
+
+
 def test_without_events_a_webhook_is_told_of_all_of_them(partner: Portal) -> None:
     assert register(partner, "http://127.0.0.1:9/")["events"] == list(EVENTS)
 
