@@ -13,6 +13,7 @@ from graph.measures import PENDING, measures_in
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SONG, _HEI, _TITLE = "仿宋", "黑体", "方正小标宋简体"
 _HEAD = ("指标", "实施前", "实施后", "单位", "数据来源")
+_NONE = "—"
 _WIDTHS = (4.6, 2.4, 2.4, 2.2, 4.0)  # cm
 
 
@@ -73,6 +74,9 @@ def _font(style: Any, face: str, size: Any) -> None:
     # A theme's font would win over the one that is named.
     for name in [name for name in fonts.attrib if name.endswith("Theme")]:
         del fonts.attrib[name]
+    # The template's title is underlined in blue.
+    for line in style.element.findall(f".//{qn('w:pBdr')}"):
+        line.getparent().remove(line)
     for script in ("w:eastAsia", "w:ascii", "w:hAnsi"):
         fonts.set(qn(script), face)
 
@@ -83,13 +87,16 @@ def _glance(document: Any, case: Case) -> None:
         low, high = case.investment
         investment = f"{low:g} 万元" if low == high else f"{low:g}—{high:g} 万元"
     first = {True: "是", False: "否", None: ""}[case.first_use]
+    # What a case need not say reads as nothing, not as something to come.
     rows = [
-        ("建设单位", case.owner), ("技术方", case.provider), ("产业领域", "、".join(case.field)), ("所在区", case.district or ""),
-        ("实施周期", case.period), ("投入", investment), ("首用首试", first), ("发布批次", case.batch),
+        ("建设单位", case.owner or PENDING), ("技术方", case.provider or PENDING),
+        ("产业领域", "、".join(case.field) or _NONE), ("所在区", case.district or _NONE),
+        ("实施周期", case.period or PENDING), ("投入", investment or PENDING),
+        ("首用首试", first or _NONE), ("发布批次", case.batch or _NONE),
     ]  # fmt: skip
     table = document.add_table(rows=0, cols=4, style="Table Grid")
     for left, right in zip(rows[::2], rows[1::2], strict=True):
-        _fill(table.add_row().cells, (left[0], left[1] or PENDING, right[0], right[1] or PENDING))
+        _fill(table.add_row().cells, (*left, *right))
 
 
 def _section(document: Any, heading: str, text: str) -> None:

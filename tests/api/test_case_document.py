@@ -39,8 +39,8 @@ def test_document_has_its_sections_and_its_figures(tmp_path: Path) -> None:
     ]  # fmt: skip
     glance, figures = cells(path)
     assert glance == [
-        ["建设单位", "甲公司", "技术方", "乙公司"], ["产业领域", "低空经济", "所在区", "待补"],
-        ["实施周期", "2024-09至2025-03", "投入", "296 万元"], ["首用首试", "是", "发布批次", "待补"],
+        ["建设单位", "甲公司", "技术方", "乙公司"], ["产业领域", "低空经济", "所在区", "—"],
+        ["实施周期", "2024-09至2025-03", "投入", "296 万元"], ["首用首试", "是", "发布批次", "—"],
     ]  # fmt: skip
     assert figures == [
         ["指标", "实施前", "实施后", "单位", "数据来源"], ["登塔次数", "120", "17", "次/年", "用户证明"],
@@ -64,7 +64,7 @@ def test_document_has_chinese_fonts_no_fields_and_no_clock(tmp_path: Path) -> No
     assert fonts == {"Normal": "仿宋", "Title": "方正小标宋简体", "Heading 1": "黑体"}
     with ZipFile(paths[0]) as packed:
         body = packed.read("word/document.xml").decode()
-    assert not any(mark in body for mark in ("w:fldSimple", "w:instrText", "w:hyperlink", "Theme="))
+    assert not any(mark in body for mark in ("w:fldSimple", "w:instrText", "w:hyperlink", "Theme=", "w:pBdr"))
 
 
 def test_what_an_audience_may_not_see_is_not_there(tmp_path: Path) -> None:
