@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_task_goes_from_need_to_conclusion(
     id, (bid,) = awarded(served, staff, clock, (1,))
     told = []
     clock.at += timedelta(days=15)
-    steps = (
+    steps: tuple[tuple[str, dict[str, Any]], ...] = (
         ("sign", {"milestones": [{"name": "样机", "planned": "2026-12-31T15:59:59Z", "amount": 1_000_000}]}),
         ("record", {"done": "样机", "evidence": "检测报告"}), ("assess", {}),
         ("close", {"points": 92.5, "grade": "优秀", "report": "全部达到"}),
