@@ -163,12 +163,12 @@ def test_invitations_are_told_with_reasons_and_kept_once(staff: Portal, poster: 
     assert problem(poster.get(f"/v1/tasks/{id}/invitations"))["code"] == "not_yours"
     unknown = staff.post(f"/v1/tasks/{id}/invitations", {"keys": ["某某"]})
     assert problem(unknown)["code"] == "invited_unknown"
-    if found:
-        assert all(one["reason"] for one in found)
-        kept = done(staff.post(f"/v1/tasks/{id}/invitations", {"keys": [found[0]["key"]]}))["items"]
-        assert [one["key"] for one in kept] == [found[0]["key"]]
-        again = done(staff.get(f"/v1/tasks/{id}/invitations"))["items"]
-        assert found[0]["key"] not in {one["key"] for one in again}
+    assert found
+    assert all(one["reason"] for one in found)
+    kept = done(staff.post(f"/v1/tasks/{id}/invitations", {"keys": [found[0]["key"]]}))["items"]
+    assert [one["key"] for one in kept] == [found[0]["key"]]
+    again = done(staff.get(f"/v1/tasks/{id}/invitations"))["items"]
+    assert found[0]["key"] not in {one["key"] for one in again}
 
 
 def test_history_tells_others_what_shows_and_staff_all(
