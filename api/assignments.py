@@ -71,8 +71,10 @@ def run_assignment(settings: ServeSettings, id: str) -> None:
             except Exception:
                 _LOG.exception("an assignment failed", extra={"job": id})
                 result = _refused([Problem(code="internal", message="出了没有预料到的错误", remedy="请把编号交给管理员")])  # fmt: skip
-        state = "failed" if result["plan"] is None else "done"
-        store.jobs.finish(id, "done" if state == "done" else "failed", result, datetime.now(UTC))
+        now = store.jobs.get(id)
+        if now is not None:
+            store.jobs.progress(id, now.total, now.total, datetime.now(UTC), _LEASE)
+        store.jobs.finish(id, "failed" if result["plan"] is None else "done", result, datetime.now(UTC))
 
 
 def chosen_from(pairs: Iterable[Mapping[str, Any]]) -> tuple[Chosen, ...]:

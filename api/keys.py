@@ -99,8 +99,10 @@ def create_key(
     key = opened(
         Key, KEY_RULES, id=number, at=at, partner=partner, name=name, scopes=tuple(dict.fromkeys(scopes)), audience=audience,
         secret_hash=_digest(secret), expires_at=None if lasts is None else at + lasts, per_minute=per_minute,
-        bidders=tuple(dict.fromkeys(bidders)),
+        bidders=tuple(bidders),
     )  # fmt: skip
+    # Written in two ways, a code is still one.
+    key = key.model_copy(update={"bidders": tuple(dict.fromkeys(key.bidders))})
     store.apply(
         [PutProcess(process=key)], actor=actor, at=at, reason=f"为合作平台 {partner} 创建访问钥匙 {number}"
     )

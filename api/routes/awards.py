@@ -47,7 +47,7 @@ def propose(caller: StaffWriter, parts: Parts, id: TaskId, sent: ProposalSent) -
         )  # fmt: skip
     else:
         done = awarding.propose(caller.whole, task.id, winners=sent.winners, actor=caller.actor, at=at)
-    parts.follower.poke()
+    parts.changed()
     return json_response(_shown(done.award, done.task))
 
 
@@ -58,7 +58,7 @@ def propose(caller: StaffWriter, parts: Parts, id: TaskId, sent: ProposalSent) -
 def move_award(caller: StaffWriter, parts: Parts, id: TaskId, sent: AwardMoveSent) -> Response:
     task, _ = _known(caller, id)
     done = _moved(caller, task.id, sent, now())
-    parts.follower.poke()
+    parts.changed()
     return json_response(_shown(done.award, done.task))
 
 

@@ -174,7 +174,7 @@ def move_case_file(
     after = _writing(
         lambda: move_case(caller.whole, file.id, move.name, role=role, values=values, actor=who, at=at)
     )
-    parts.follower.poke()
+    parts.changed()
     return record_response(request, _shown(caller, after, at))
 
 

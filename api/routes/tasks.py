@@ -110,7 +110,7 @@ def create_task(request: Request, caller: Writer, parts: Parts, sent: TaskSent) 
         if before is None:
             change = [PutProcess(process=task)]
             caller.whole.apply(change, actor=caller.actor, at=at, reason=f"登记榜单 {id}")
-    parts.follower.poke()
+    parts.changed()
     place = {"Location": f"/v1/tasks/{quote(task.id, safe='')}"}
     return record_response(request, shown_task(task, caller.view, at), 201, place)
 
@@ -151,7 +151,7 @@ def patch_task(request: Request, caller: Writer, parts: Parts, id: TaskId, sent:
         if refused.code == "plan_stale":
             raise stale() from None
         raise
-    parts.follower.poke()
+    parts.changed()
     return record_response(request, shown_task(after, caller.view, at))
 
 
@@ -172,7 +172,7 @@ async def check_stored_task(caller: Reader, parts: Parts, id: TaskId) -> Respons
 def move_task(request: Request, caller: Writer, parts: Parts, id: TaskId, sent: TaskMoveSent) -> Response:
     task, at = find_task(caller, id), now()
     after = moved_on(caller, task, sent, at)
-    parts.follower.poke()
+    parts.changed()
     return record_response(request, shown_task(after, caller.view, at))
 
 

@@ -1,7 +1,7 @@
 """A board over HTTP: tasks posted by the city, keys that bid for firms, and a clock to set."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -90,5 +90,5 @@ def award(staff: Portal, clock: Clock, id: str, points: Sequence[tuple[str, int,
     told = [{"bid": bid, "points": str(given), "reason": reason} for bid, given, reason in points]
     done(staff.post(f"/v1/tasks/{id}/award", {"points": told, "winners": winners}))
     notice = done(staff.post(f"/v1/tasks/{id}/award/moves", {"move": "publish"}))
-    clock.at = datetime.fromisoformat(notice["notice_to"]) + timedelta(days=1)
+    clock.at = datetime.combine(date.fromisoformat(notice["notice_to"]), time(4), UTC) + timedelta(days=1)
     done(staff.post(f"/v1/tasks/{id}/award/moves", {"move": "confirm"}))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,9 @@ from graph.store.outbox import Delivery
 from graph.store.store import Store, open_store
 from graph.values import Visibility
 from matcher.orders import Order, order_rules
+from matcher.tasks import Decision
 from tests.factories import NOON, make_achievement, make_case, make_scene
+from tests.matcher.boards import DEADLINE, make_posted, make_task
 
 DELIVERY = Delivery(
     id=7, webhook="HD-1", partner="hengqin", subject='["scene","CJ-1"]', event="scene.created", seq=3, body='{"题目":"海岛"}',
@@ -121,10 +124,11 @@ def test_an_address_that_is_none_or_hides_something_is_refused(url: str) -> None
         _webhook(url=url)
 
 
-def test_events_are_every_action_of_every_kind_and_orders() -> None:
+def test_events_are_every_action_of_every_kind_and_those_of_orders_and_tasks() -> None:
     kinds = ("scene", "achievement", "enterprise", "institution", "broker", "case")
     expected = {f"{kind}.{action}" for kind in kinds for action in ACTIONS} | {"order.placed", "order.moved"}
-    assert (set(EVENTS), len(EVENTS)) == (expected, 20)
+    expected |= {"task.published", "task.changed", "task.decided"}
+    assert (set(EVENTS), len(EVENTS)) == (expected, 23)
 
 
 def test_a_rotated_secret_signs_otherwise_and_the_state_stays(store: Store) -> None:
@@ -261,6 +265,27 @@ def test_a_case_does_not_tell_of_hidden_records_it_refers_to(
     staff = _told(store, entry, _webhook(audience="staff"))
     assert staff is not None
     assert staff[1]["scene_id"] == "CJ-1"
+
+
+def test_posted_tasks_are_told_to_all_and_nothing_of_bids(
+    store: Store, entries: Callable[..., list[Entry]]
+) -> None:
+    task = make_posted()
+    draft = make_task()
+    bid_on = task.model_copy(update={"bids": 1, "moved_at": NOON + timedelta(hours=1)})
+    later = bid_on.model_copy(update={"deadline": DEADLINE + timedelta(days=1)})
+    won = (Decision(bid="x", bidder="甲公司", points=Decimal(90), rank=1, won=True, reason="内部理由"),)
+    decided = later.model_copy(update={"state": "awarded", "unsealed_at": DEADLINE, "decisions": won})
+    seen: dict[str, list[str]] = {}
+    rows = [row for one in (draft, task, bid_on, later, decided) for row in entries(PutProcess(process=one))]
+    audiences: tuple[Visibility, ...] = ("public", "staff")
+    for audience in audiences:
+        found = [event_of(store, _webhook(audience=audience), row) for row in rows]
+        seen[audience] = [one[0] for one in found if one]
+        assert "内部理由" not in str(found)
+    assert seen["public"] == ["task.published", "task.changed", "task.decided"]
+    # Staff are told of the number of bids as they may see it.
+    assert seen["staff"] == ["task.published", "task.changed", "task.changed", "task.decided"]
 
 
 def test_orders_are_told_to_who_placed_them_and_to_staff_without_what_they_say(

@@ -16,6 +16,7 @@ import embeddings.encoder
 from api.keys import Key, create_key
 from api.wire_tasks import BidReceived, FitShown, Opened
 from graph.store.changes import PutNode
+from graph.values import Visibility
 from matcher.bids import Bid
 from matcher.home import Home
 from tests.api.boards import (
@@ -220,15 +221,15 @@ def twins(_indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             store.outbox.unread(0)
             nodes = [make_enterprise(f"QY-9{n}", title=firm(n).name, uscc=firm(n).uscc) for n in (1, 2)]
             store.apply([PutNode(node=node) for node in nodes], actor="程某", at=START, reason="")
+            known: list[tuple[str, Visibility, list[str]]] = [
+                ("own", "partner", [str(firm(1).uscc)]), ("public", "public", []), ("poster", "partner", []), ("city", "staff", []),
+            ]  # fmt: skip
             keys = {
                 name: create_key(
                     store, partner=name, name="", scopes=("read", "write", "bid"), audience=audience, lasts=None,
                     per_minute=100_000, actor="程某", at=START, bidders=bidders,
                 )
-                for name, audience, bidders in (
-                    ("own", "partner", [firm(1).uscc]), ("public", "public", []), ("poster", "partner", []),
-                    ("city", "staff", []),
-                )
+                for name, audience, bidders in known
             }  # fmt: skip
         running = []
         for name in ("alone", "with others"):

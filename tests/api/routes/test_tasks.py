@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_task_goes_from_need_to_conclusion(
     id, (bid,) = awarded(served, staff, clock, (1,))
     told = []
     clock.at += timedelta(days=15)
-    steps = (
+    steps: tuple[tuple[str, dict[str, Any]], ...] = (
         ("sign", {"milestones": [{"name": "样机", "planned": "2026-12-31T15:59:59Z", "amount": 1_000_000}]}),
         ("record", {"done": "样机", "evidence": "检测报告"}), ("assess", {}),
         ("close", {"points": 92.5, "grade": "优秀", "report": "全部达到"}),
@@ -162,12 +163,12 @@ def test_invitations_are_told_with_reasons_and_kept_once(staff: Portal, poster: 
     assert problem(poster.get(f"/v1/tasks/{id}/invitations"))["code"] == "not_yours"
     unknown = staff.post(f"/v1/tasks/{id}/invitations", {"keys": ["某某"]})
     assert problem(unknown)["code"] == "invited_unknown"
-    if found:
-        assert all(one["reason"] for one in found)
-        kept = done(staff.post(f"/v1/tasks/{id}/invitations", {"keys": [found[0]["key"]]}))["items"]
-        assert [one["key"] for one in kept] == [found[0]["key"]]
-        again = done(staff.get(f"/v1/tasks/{id}/invitations"))["items"]
-        assert found[0]["key"] not in {one["key"] for one in again}
+    assert found
+    assert all(one["reason"] for one in found)
+    kept = done(staff.post(f"/v1/tasks/{id}/invitations", {"keys": [found[0]["key"]]}))["items"]
+    assert [one["key"] for one in kept] == [found[0]["key"]]
+    again = done(staff.get(f"/v1/tasks/{id}/invitations"))["items"]
+    assert found[0]["key"] not in {one["key"] for one in again}
 
 
 def test_history_tells_others_what_shows_and_staff_all(
