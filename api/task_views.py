@@ -43,7 +43,7 @@ _STILL_TO_TELL = frozenset(
 )
 _PLAIN = (
     "id", "title", "mode", "selection", "state", "poster", "poster_uscc", "problem", "indicators", "content", "bounty",
-    "deadline", "acceptance", "notice_days", "quota", "experts", "panel_rule", "tie_rule", "published_at", "unsealed_at",
+    "deadline", "acceptance", "notice_days", "quota", "experts", "panel_rule", "tie_rule", "scoring", "published_at", "unsealed_at",
     "grade",
 )  # fmt: skip
 
@@ -171,7 +171,8 @@ def find_bid(caller: Caller, task: Task, id: str) -> Bid:
 def shown_bid(bid: Bid, task: Task, caller: Caller) -> dict[str, Any]:
     """A bid that the caller may see, as JSON."""
     plain = (
-        "id", "task", "state", "bidder", "bidder_uscc", "title", "scheme", "team", "amount", "ip_statement", "record",
+        "id", "task", "state", "bidder", "bidder_uscc", "representative", "people", "brokers", "avoids", "title", "scheme",
+        "team", "amount", "ip_statement", "record",
         "earlier", "dishonest", "submitted_at", "deadline", "faults", "reason",
     )  # fmt: skip
     decision = next((one for one in task.decisions if one.bid == bid.id), None)

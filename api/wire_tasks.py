@@ -19,6 +19,7 @@ def _to_the_second(moment: datetime) -> datetime:
 
 Title = Annotated[str, Field(max_length=TITLE_LIMIT)]
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
+Name = Annotated[str, Field(max_length=60)]
 Code = Annotated[str, Field(max_length=30, description="18 位统一社会信用代码")]
 Money = Annotated[int, Field(ge=0, le=10**13, description="元")]
 Points = Annotated[float, Field(ge=0, le=100, description="0 到 100，最多两位小数")]
@@ -27,6 +28,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_to_the_second), Field(descript
 TaskMode = Literal["demand", "offer"]
 TaskSelection = Literal["single", "race"]
 TieRule = Literal["lower_amount", "earlier"]
+Scoring = Literal["trimmed", "mean", "z"]
 TaskState = Literal[
     "registered", "reviewing", "published", "evaluating", "awarded", "contracted", "assessed", "closed", "rejected",
     "failed", "cancelled",
@@ -80,6 +82,10 @@ class TaskPatch(Sent):
     panel_rule: Annotated[Text | None, Field(description="评审规则")] = None
     tie_rule: Annotated[
         TieRule | None, Field(description="同分时：lower_amount 报价低者在前，earlier 先投者在前")
+    ] = None
+    scoring: Annotated[
+        Scoring | None,
+        Field(description="计分：trimmed 去掉一个最高分和一个最低分后平均，mean 平均，z 按专家标准化后平均"),
     ] = None
 
 
@@ -163,6 +169,7 @@ class DecisionShown(Given):
     points: float
     rank: int
     won: bool
+    abandoned: bool
     reason: str
 
 
@@ -230,6 +237,7 @@ class TaskShown(Given):
     experts: int | None
     panel_rule: str
     tie_rule: TieRule
+    scoring: Scoring
     published_at: AwareDatetime | None
     unsealed_at: AwareDatetime | None
     bids: int | None
@@ -301,6 +309,10 @@ class BidSent(Sent):
     bidder: Annotated[Title, Field(description="投标单位全称；联合体填牵头单位")]
     bidder_uscc: Code
     members: Annotated[Sequence[MemberSent], Field(max_length=30, description="联合体")] = ()
+    representative: Annotated[Name, Field(description="法定代表人")] = ""
+    people: Annotated[Sequence[Name], Field(max_length=100, description="主要成员")] = ()
+    brokers: Annotated[Sequence[Name], Field(max_length=30, description="委托的技术经纪人")] = ()
+    avoids: Annotated[Sequence[Name], Field(max_length=30, description="申请回避的专家")] = ()
     title: Title = ""
     scheme: Annotated[Text, Field(description="技术方案")] = ""
     team: Annotated[Text, Field(description="团队与条件")] = ""
@@ -349,6 +361,10 @@ class BidShown(Given):
     bidder: str
     bidder_uscc: str | None
     members: list[MemberShown]
+    representative: str
+    people: list[str]
+    brokers: list[str]
+    avoids: list[str]
     title: str
     scheme: str
     team: str
