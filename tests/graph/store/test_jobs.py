@@ -194,3 +194,11 @@ def test_a_time_without_zone_is_an_error_of_the_program(store: Store) -> None:
         with pytest.raises(ValueError, match="time zone"):
             wrong()
     assert store.jobs.counts()["queued"] == 1
+
+
+def test_jobs_are_listed_by_kind(store: Store) -> None:
+    for number, kind in enumerate(("bulk", "assignment", "bulk")):
+        _add(store, str(number), NOON + number * MINUTE, kind=kind)
+    assert [job.id for job in store.jobs.list(kind="bulk")] == ["2", "0"]
+    assert [job.id for job in store.jobs.list(kind="bulk", limit=1)] == ["2"]
+    assert [job.id for job in store.jobs.list()] == ["2", "1", "0"]
