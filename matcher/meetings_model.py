@@ -30,13 +30,11 @@ class _Program:
         self.at: dict[tuple[Pair, int], Any] = {}
         self.meets: dict[Pair, Any] = {}
         self.here: dict[tuple[Someone, int], list[Any]] = defaultdict(list)
-        load: dict[int, list[Any]] = defaultdict(list)
         for pair in sorted({*pairs, *fixed}):
             sides: tuple[Someone, Someone] = (("guest", pair[0]), ("team", pair[1]))
             rounds = [fixed[pair]] if pair in fixed else sorted(day.free[sides[0]] & day.free[sides[1]])
             for number in rounds:
                 variable = self.at[pair, number] = self.program.new_bool_var("")
-                load[number].append(variable)
                 for side in sides:
                     self.here[side, number].append(variable)
             self.meets[pair] = sum(self.at[pair, number] for number in rounds)
@@ -46,10 +44,15 @@ class _Program:
                 self.program.add_exactly_one(self.at[pair, number] for number in rounds)
             elif rounds:
                 self.program.add_at_most_one(self.at[pair, number] for number in rounds)
-        for variables in self.here.values():
-            self.program.add_at_most_one(variables)
-        for variables in load.values():
-            self.program.add(sum(variables) <= day.tables)
+        self.busy: dict[tuple[str, int], Any] = {}
+        for ((side, id), number), variables in self.here.items():
+            if side == "team":
+                self.program.add_at_most_one(variables)
+            else:
+                self.busy[id, number] = busy = self.program.new_bool_var("")
+                self.program.add(sum(variables) == busy)
+        for number in range(1, len(day.rounds) + 1):
+            self.program.add(sum(b for (_, n), b in self.busy.items() if n == number) <= day.tables)
 
     def best(self, start: Mapping[Pair, int], effort: float) -> tuple[dict[Pair, int], int]:
         """What was found, at least as good as ``start``, and the bound of the objective."""
@@ -114,10 +117,9 @@ def least_waiting(
         came = [model.program.new_bool_var("") for _ in numbers]
         stays = [model.program.new_bool_var("") for _ in numbers]
         for number in numbers:
-            busy = model.program.new_bool_var("")
-            model.program.add(sum(model.here.get((("guest", guest), number), [])) == busy)
-            model.program.add_implication(busy, came[number - 1])
-            model.program.add_implication(busy, stays[number - 1])
+            busy = model.busy.get((guest, number), 0)
+            model.program.add(came[number - 1] >= busy)
+            model.program.add(stays[number - 1] >= busy)
             if number > 1:
                 model.program.add_implication(came[number - 2], came[number - 1])
                 model.program.add_implication(stays[number - 1], stays[number - 2])

@@ -23,7 +23,7 @@ from matcher.meetings_model import least_waiting, most_worth, waiting_bound
 from matcher.meetings_rounds import Rounds, less_waiting, placed, sides_of
 
 # Deterministic seconds for each of the two programs.
-_EFFORT = 15.0
+_EFFORT = 8.0
 # Above so many variables the programs are left out: chains alone, with the gap stated.
 _LARGEST = 60_000
 
