@@ -26,7 +26,7 @@ from matcher.meetings import SIDES, WANTS, Meeting, MeetingDay, Side, unmet
 from matcher.timetable import Places, Programme
 from matcher.timetable_conflicts import judging
 
-_AGENDA = {"时间": 16, "项目": 44, "路演人": 18, "单位": 32, "备注": 22}
+_AGENDA = {"时间": 20, "项目": 44, "路演人": 18, "单位": 32, "备注": 22}
 _LINES = 20
 _APPOINTMENTS = {"轮次": 8, "时间": 16, "桌号": 8, "洽谈对象": 44}
 
