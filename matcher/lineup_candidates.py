@@ -22,6 +22,7 @@ from matcher.ranking import Ranking
 
 # Beside the best in total, so many of each listener's best are candidates.
 _OF_EACH = 10
+_ENOUGH = 3  # open scenes of a field
 _ENDINGS = ("专场路演", "专场", "路演", "专题", "对接会")
 THEME = ""  # the id under which a theme listens
 
@@ -55,10 +56,19 @@ def field_of_theme(theme: str) -> str:
     return found[0] if len(found) == 1 and plain else ""
 
 
-def open_scenes(nodes: Iterable[Node], field: str, today: date) -> list[Scene]:
-    """The scenes of a field that still look for achievements, in the order of ids."""
-    scenes = [node for node in nodes if isinstance(node, Scene) and field in node.field]
-    return sorted((scene for scene in scenes if is_open(scene, today)), key=lambda scene: scene.id)
+def scenes_of_field(nodes: Iterable[Node], field: str, today: date) -> tuple[list[Scene], int]:
+    """The scenes of a field that a roadshow is held for, in the order of ids, and how many of them are past their deadline.
+
+    Those still open; where these are fewer than three, those that have not landed.
+    """
+    scenes = sorted(
+        (node for node in nodes if isinstance(node, Scene) and field in node.field), key=lambda scene: scene.id
+    )
+    still_open = [scene for scene in scenes if is_open(scene, today)]
+    if len(still_open) >= _ENOUGH:
+        return still_open, 0
+    waiting = [scene for scene in scenes if is_open(scene, date.min)]
+    return waiting, len(waiting) - len(still_open)
 
 
 def listeners_of(engine: Engine, asked: Asked) -> dict[str, Node]:
