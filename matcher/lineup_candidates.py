@@ -62,7 +62,8 @@ def scenes_of_field(nodes: Iterable[Node], field: str, today: date) -> tuple[lis
     Those still open; where these are fewer than three, those that have not landed.
     """
     scenes = sorted(
-        (node for node in nodes if isinstance(node, Scene) and field in node.field), key=lambda scene: scene.id
+        (node for node in nodes if isinstance(node, Scene) and field in node.field),
+        key=lambda scene: scene.id,
     )
     still_open = [scene for scene in scenes if is_open(scene, today)]
     if len(still_open) >= _ENOUGH:
@@ -96,9 +97,9 @@ def gather(engine: Engine, asked: Asked, *, today: date) -> Pool:
         [[round(sum(found[id].probabilities[2:]) * MILLIONTHS) for id in ids] for found in scored.values()],
         dtype=np.int64,
     ).reshape(len(listeners), len(ids))
-    level = np.array(
-        [[found[id].level for id in ids] for found in scored.values()], dtype=np.int64
-    ).reshape(len(listeners), len(ids))
+    level = np.array([[found[id].level for id in ids] for found in scored.values()], dtype=np.int64).reshape(
+        len(listeners), len(ids)
+    )
     kept = _best(fit, ids, asked)
     records = engine.store.get_many("achievement", [ids[at] for at in kept])
     kept = [at for at in kept if ids[at] in records]

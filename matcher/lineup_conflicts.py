@@ -9,7 +9,7 @@ from graph.problems import Problem
 from matcher.deletion_filter import fewest
 from matcher.lineup import RULE_LABELS, Mask, Pool, Row, Rule, Terms, rows_of
 from matcher.lineup_exchange import in_points
-from matcher.lineup_program import Found, best_lineup, can_hold
+from matcher.lineup_program import Found, best_lineup, can_hold, fewest_off
 
 _EFFORT = 3.0
 # Whose number is lowered step by step: what bars a candidate alone.
@@ -38,13 +38,15 @@ class Relaxation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clash:
-    """Rules that cannot hold together: without any one of them the others can. ``ways`` each mend it, the cheapest first.
+    """Rules that cannot hold together: without any one of them the others can.
 
-    The cheapest gives the fewest steps, then leaves the best lineup.
+    ``ways`` each mend it alone, the cheapest first: it gives the fewest steps, then leaves the best lineup. Where there
+    is another conflict beside and no single rule mends all, ``together`` are as few as do.
     """
 
     rules: tuple[Rule, ...]
     ways: tuple[Relaxation, ...]
+    together: tuple[Rule, ...]
     problem: Problem
 
 
@@ -53,7 +55,9 @@ def clash(pool: Pool, rows: Sequence[Row], terms: Terms) -> Clash | None:
     binding = [row for row in rows if row.rule.binds]
     if can_hold(pool, binding, effort=_EFFORT):
         return None
-    rules = sorted(dict.fromkeys(row.rule for row in binding), key=lambda rule: (_ORDER.index(rule.kind), rule))
+    rules = sorted(
+        dict.fromkeys(row.rule for row in binding), key=lambda rule: (_ORDER.index(rule.kind), rule)
+    )
 
     def conflicting(some: Sequence[Rule]) -> bool:
         kept = set(some)
@@ -62,20 +66,28 @@ def clash(pool: Pool, rows: Sequence[Row], terms: Terms) -> Clash | None:
     least = sorted(fewest(rules, conflicting), key=lambda rule: (-_ORDER.index(rule.kind), rule))
     ways = [way for rule in least if (way := _relaxed(pool, binding, terms, rule)) is not None]
     ways.sort(key=lambda way: (way.steps, -way.total, -_ORDER.index(way.rule.kind), way.rule))
-    return Clash(rules=tuple(least), ways=tuple(ways), problem=_problem(pool, least, ways))
+    together = () if ways else tuple(fewest_off(pool, binding, terms, effort=_EFFORT))
+    problem = _problem(pool, least, ways, together)
+    return Clash(rules=tuple(least), ways=tuple(ways), together=together, problem=problem)
 
 
-def _problem(pool: Pool, rules: Sequence[Rule], ways: Sequence[Relaxation]) -> Problem:
+def _problem(
+    pool: Pool, rules: Sequence[Rule], ways: Sequence[Relaxation], together: Sequence[Rule]
+) -> Problem:
     told = "；".join(rule.text for rule in rules)
-    have = f"（候选共 {len(pool.ids)} 项）" if {rule.kind for rule in rules} <= {"pitches", "fit", "maturity", "rest"} else ""
+    have = (
+        f"（候选共 {len(pool.ids)} 项）" if {rule.kind for rule in rules} <= {"pitches", "fit", "maturity", "rest"} else ""
+    )
     message = f"这几条规则不能同时做到：{told}{have}" if len(rules) > 1 else f"做不到：{told}{have}"
-    if not ways:
-        remedy = "这几条之外还有别的矛盾，只放宽其中一条不够；请先去掉其中一条再试"
-    else:
+    if ways:
         first, *others = ways
         remedy = f"最省的办法：{first.text}，总适配度可达 {in_points(first.total)}"
         if others:
             remedy += "；也可以" + "，或".join(f"{way.text}（{in_points(way.total)}）" for way in others[:3])
+    elif together:
+        remedy = f"还有别的矛盾，只放宽一条不够；至少要一起放宽：{'；'.join(rule.text for rule in together)}"
+    else:
+        remedy = "还有别的矛盾，只放宽其中一条不够；请先去掉其中一条再试"
     return Problem(code="lineup_infeasible", message=message, remedy=remedy)
 
 
@@ -99,7 +111,9 @@ def _lowered(pool: Pool, rows: Sequence[Row], terms: Terms, rule: Rule) -> Relax
     """The highest number below the rule's own with which a lineup is found."""
     others = [row for row in rows if row.rule != rule]
     for number in range(rule.number - 1, -1, -1):
-        lower = rows_of(pool, replace(terms, numbers={rule.kind: number}, must=(), must_not={}, locks=(), coverage={}))
+        lower = rows_of(
+            pool, replace(terms, numbers={rule.kind: number}, must=(), must_not={}, locks=(), coverage={})
+        )
         kept = [*others, *(row for row in lower if row.rule.kind == rule.kind)]
         if not can_hold(pool, kept, effort=_EFFORT):
             continue
@@ -107,7 +121,9 @@ def _lowered(pool: Pool, rows: Sequence[Row], terms: Terms, rule: Rule) -> Relax
         if not isinstance(found, Found):
             return None
         off = [at for row in rows if row.rule == rule for at in row.members.tolist() if found.chosen[at]]
-        to = {"maturity": f"TRL{number}" if number else "不作要求", "rest": f"{number} 场"}.get(rule.kind, str(number))
+        to = {"maturity": f"TRL{number}" if number else "不作要求", "rest": f"{number} 场"}.get(
+            rule.kind, str(number)
+        )
         text = f"{RULE_LABELS[rule.kind]}改为 {to}（放进{names(pool, off)}）"
         return _way(rule, text, rule.number - number, found.total, number)
     return None

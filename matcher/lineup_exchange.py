@@ -93,8 +93,8 @@ def alternates(
     """At most ``number`` alternates, best first; those of ``standing`` who still can come before all others.
 
     Each raises most what the lineup is worth on average after one cancellation, every pitch being as likely to
-    cancel, with the best alternate so far stepping in; ties go to the one that can take more places, then by id. Who
-    can step in nowhere is none.
+    cancel, with the best alternate so far stepping in; ties go to the one that can take more places, then to the
+    one worth more, then by id. Who can step in nowhere is none.
     """
     exchanges = Exchanges(pool, rows, terms, chosen)
     stage = np.flatnonzero(chosen).tolist()
@@ -113,7 +113,7 @@ def alternates(
         if not able.any():
             break
         gain = np.maximum(worth - best[:, None], 0).sum(axis=0)
-        order = np.lexsort((np.arange(len(able)), -able, -gain, able == 0))
+        order = np.lexsort((-pool.value, -able, -gain, able == 0))
         at = waiting.pop(0) if waiting else int(order[0])
         replaces = tuple(out for out, way in zip(stage, can[:, at], strict=True) if way)
         found.append(Alternate(at=at, replaces=replaces))
@@ -169,9 +169,7 @@ def _without_member(row: Row, at: int) -> Row:
     )  # fmt: skip
 
 
-def _best_exchange(
-    pool: Pool, rows: Sequence[Row], terms: Terms, chosen: Mask, at: int
-) -> Mask | None:
+def _best_exchange(pool: Pool, rows: Sequence[Row], terms: Terms, chosen: Mask, at: int) -> Mask | None:
     exchanges, best, lineup = Exchanges(pool, rows, terms, chosen), None, None
     locked = pool.mask(terms.locks) | pool.mask(terms.must)
     for out in np.flatnonzero(chosen & ~locked).tolist():
@@ -190,9 +188,12 @@ def _reason(pool: Pool, blocking: Sequence[Row], chosen: Mask, at: int) -> str:
     if blocking:
         told = []
         for row in blocking:
-            there = "、".join(pool.called(pool.ids[one]) for one in row.members if chosen[one])
-            limit = "与" if row.rule.kind == "likeness" else f"{row.subject}已有 {row.most} 项："
-            told.append(f"{limit}{there}" + ("内容相近" if row.rule.kind == "likeness" else ""))
+            there = "、".join(pool.ids[one] for one in row.members if chosen[one])
+            told.append(
+                f"与 {there} 内容相近（{row.subject.removeprefix('相近度 ')}）"
+                if row.rule.kind == "likeness"
+                else f"{row.subject}已有 {row.count(chosen)} 项（{there}）"
+            )
         return "；".join(dict.fromkeys(told))
     stage = np.flatnonzero(chosen)
     if not len(stage):
@@ -200,7 +201,7 @@ def _reason(pool: Pool, blocking: Sequence[Row], chosen: Mask, at: int) -> str:
     least = int(stage[np.argmin(pool.value[stage])])
     if pool.value[at] > pool.value[least]:
         return "它来就要有场景够不上数，或别的规则不满足"
-    return f"总适配度 {in_points(int(pool.value[at]))}，不高于台上最低的 {in_points(int(pool.value[least]))}（{pool.called(pool.ids[least])}）"
+    return f"适配 {in_points(int(pool.value[at]))}，不高于台上最低的 {in_points(int(pool.value[least]))}（{pool.ids[least]}）"
 
 
 def _barred(pool: Pool, rule: Rule, at: int) -> str:
@@ -229,7 +230,11 @@ def _without(chosen: Mask, out: int) -> Mask:
 def _incidence(groups: Sequence[Any], n: int, sparse: Any) -> Any:
     """Groups × places, 1 for a member."""
     sizes = [len(group) for group in groups]
-    columns = np.concatenate([np.asarray(group, dtype=np.int64) for group in groups]) if groups else np.zeros(0, dtype=np.int64)
+    columns = (
+        np.concatenate([np.asarray(group, dtype=np.int64) for group in groups])
+        if groups
+        else np.zeros(0, dtype=np.int64)
+    )
     lines = np.repeat(np.arange(len(groups)), sizes)
     ones = np.ones(len(columns), dtype=np.int64)
     return sparse.csr_array((ones, (lines, columns)), shape=(len(groups), n))

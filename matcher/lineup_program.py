@@ -141,6 +141,37 @@ def can_hold(pool: Pool, rows: Sequence[Row], *, effort: float = EFFORT) -> bool
     return bool(solver.solve(model) != INFEASIBLE)
 
 
+def fewest_off(pool: Pool, rows: Sequence[Row], terms: Terms, *, effort: float = EFFORT) -> list[Rule]:
+    """As few rules as have to be left off for a lineup to be found, of those the ones that leave it worth most.
+
+    Empty also where that cannot be told within the effort.
+    """
+    from ortools.sat.python.cp_model import CpModel, LinearExpr
+
+    binding = [row for row in rows if row.rule.binds]
+    rules = list(dict.fromkeys(row.rule for row in binding))
+    model = CpModel()
+    variables = [model.new_bool_var("") for _ in pool.ids]
+    off = {rule: model.new_bool_var("") for rule in rules}
+    for row in binding:
+        counted = [variables[at] for at in row.members.tolist()]
+        if row.groups:
+            counted = [_used(model, variables, group) for group in row.groups]
+        if row.least:
+            model.add(LinearExpr.sum(counted) >= row.least).only_enforce_if(off[row.rule].negated())
+        if row.most < len(counted):
+            model.add(LinearExpr.sum(counted) <= row.most).only_enforce_if(off[row.rule].negated())
+    found = _solved(model, variables, -LinearExpr.sum(list(off.values())), None, effort)
+    if not isinstance(found, _Answer):
+        return []
+    model.add(LinearExpr.sum(list(off.values())) <= -found.value)
+    counted, weights = _objective(pool, terms, model, variables)
+    best = _solved(model, variables, LinearExpr.weighted_sum(counted, weights), found.chosen, effort)
+    chosen = best.chosen if isinstance(best, _Answer) else found.chosen
+    missed = {row.rule for row in binding if not row.least <= row.count(chosen) <= row.most}
+    return [rule for rule in rules if rule in missed]
+
+
 def _model(
     pool: Pool, rows: Sequence[Row], forced: Collection[int], relaxed: Rule | None
 ) -> tuple[Any, list[Any], list[Any]]:
@@ -180,9 +211,7 @@ def _used(model: Any, variables: Sequence[Any], group: Any) -> Any:
     return used
 
 
-def _objective(
-    pool: Pool, terms: Terms, model: Any, variables: Sequence[Any]
-) -> tuple[list[Any], list[int]]:
+def _objective(pool: Pool, terms: Terms, model: Any, variables: Sequence[Any]) -> tuple[list[Any], list[int]]:
     counted, weights = list(variables), pool.value.tolist()
     if terms.variety:
         groups = groups_of(pool)

@@ -138,7 +138,10 @@ class Live:
         """The same data beside the roadshow after a change, worked out anew only where that asks other candidates."""
         after = Live(self.engine, roadshow, shown=self._shown, today=self.today, also=self._also)
         known = set(self.asked.extra) | set(self.pool.ids)
-        if replace(after.asked, extra=()) == replace(self.asked, extra=()) and set(after.asked.extra) <= known:
+        if (
+            replace(after.asked, extra=()) == replace(self.asked, extra=())
+            and set(after.asked.extra) <= known
+        ):
             after.__dict__["pool"] = self.pool
         return after
 
@@ -148,14 +151,18 @@ class Live:
         Raises ``Refused`` (``lineup_undecided``) where neither a lineup nor a reason was found within the effort.
         """
         if not self.pool.listeners:
-            raise Refused("theme_missing", "没有主题，也没有可见的受邀场景。", "请写主题，或邀请至少一个场景。")
+            raise Refused(
+                "theme_missing", "没有主题，也没有可见的受邀场景。", "请写主题，或邀请至少一个场景。"
+            )
         before = self.chosen if keep else None
         found = best_lineup(self.pool, self.rows, self.terms, before=before, hint=self.chosen)
         if isinstance(found, Found):
             return found
         why = None if isinstance(found, Undecided) else clash(self.pool, self.rows, self.terms)
         if why is None:
-            raise Refused("lineup_undecided", "在限定的计算量内没有排出来，也没有找到原因。", "请减少规则或候选数。")
+            raise Refused(
+                "lineup_undecided", "在限定的计算量内没有排出来，也没有找到原因。", "请减少规则或候选数。"
+            )
         return why
 
     def best(self) -> Found | None:
@@ -178,7 +185,9 @@ class Live:
         ]
 
 
-def proposed(engine: Engine, draft: Roadshow, *, shown: Shown, today: date, role: str, at: datetime) -> Changed | Clash:
+def proposed(
+    engine: Engine, draft: Roadshow, *, shown: Shown, today: date, role: str, at: datetime
+) -> Changed | Clash:
     """The first lineup of a roadshow, or why there is none.
 
     Raises ``Refused``: ``theme_unfit`` where nothing reaches what is asked of a pitch, ``achievement_unknown`` for a
@@ -251,7 +260,9 @@ def _set(live: Live, edit: Edit) -> Made:
 
 def _settings(live: Live, edit: Edit) -> dict[str, Any]:
     own = live.roadshow
-    values: dict[str, Any] = with_settings(own, edit.numbers, edit.levels) if edit.numbers or edit.levels else {}
+    values: dict[str, Any] = (
+        with_settings(own, edit.numbers, edit.levels) if edit.numbers or edit.levels else {}
+    )
     if edit.must:
         _known(live, edit.must)
         values["must"] = tuple(dict.fromkeys((*own.must, *edit.must)))
@@ -318,7 +329,11 @@ def _successor(live: Live, id: str) -> str | None:
 
 def _without_own(live: Live, id: str) -> list[Row]:
     """The rules but for those that keep one pitch on stage or off it."""
-    return [row for row in live.rows if not (row.rule.kind in ("lock", "must", "must_not") and row.rule.about == id)]
+    return [
+        row
+        for row in live.rows
+        if not (row.rule.kind in ("lock", "must", "must_not") and row.rule.about == id)
+    ]
 
 
 def _add(live: Live, edit: Edit) -> Made:
@@ -348,7 +363,9 @@ def _position(place: int, most: int) -> int:
 
 def _place(live: Live, id: str) -> int:
     if id not in live.roadshow.ids:
-        raise Refused("lineup_pitch", f"{id[:60]} 不在台上。", f"台上有：{'、'.join(live.roadshow.ids) or '（空）'}。")
+        raise Refused(
+            "lineup_pitch", f"{id[:60]} 不在台上。", f"台上有：{'、'.join(live.roadshow.ids) or '（空）'}。"
+        )
     return live.roadshow.ids.index(id)
 
 
@@ -450,7 +467,9 @@ def _reasons(live: Live, ids: Sequence[str]) -> dict[str, str]:
             continue
         matches = engine.ranking.score(listeners[name], "achievement", some, today=live.today)
         for why in engine.explain(listeners[name], matches.values(), brief=True):
-            found[why.found.id] = why.reason if name == THEME else f"对“{why.subject.title}”{why.level}：{why.reason}"
+            found[why.found.id] = (
+                why.reason if name == THEME else f"对“{why.subject.title}”{why.level}：{why.reason}"
+            )
     return found
 
 
@@ -460,7 +479,12 @@ def _costs(before: Live, after: Live) -> tuple[Cost, ...]:
         pitch.achievement: pitch.fit for live in (before, after) for pitch in live.roadshow.stage
     } | dict(zip(after.pool.ids, after.pool.value.tolist(), strict=True))
     return tuple(
-        Cost(place=swap.place, out=swap.out, into=swap.into, cost=value.get(swap.out, 0) - value.get(swap.into, 0))
+        Cost(
+            place=swap.place,
+            out=swap.out,
+            into=swap.into,
+            cost=value.get(swap.out, 0) - value.get(swap.into, 0),
+        )
         for swap in difference(before.roadshow.ids, after.roadshow.ids).swaps
     )
 

@@ -119,7 +119,12 @@ class Roadshow(Paper):
     def number(self, name: str) -> int:
         """A rule's number or another setting, the policy's where nothing was said."""
         policy = lineup_policy()
-        usual = {**policy["numbers"], "variety": policy["variety"], "spares": policy["alternates"], "size": policy["pool"]}
+        usual = {
+            **policy["numbers"],
+            "variety": policy["variety"],
+            "spares": policy["alternates"],
+            "size": policy["pool"],
+        }
         return self.numbers.get(name, usual.get(name, 0))
 
     @property
@@ -256,7 +261,9 @@ def released(
     if standing and roadshow.state == "draft":
         told = "；".join(standing[:5]) + (f"……共 {len(standing)} 处" if len(standing) > 5 else "")
         raise Refused(
-            "lineup_unresolved", f"还有须在发布前解决的问题：{told}。", "请改好后再发布，或把那条规则的级别改为提示。"
+            "lineup_unresolved",
+            f"还有须在发布前解决的问题：{told}。",
+            "请改好后再发布，或把那条规则的级别改为提示。",
         )
     version = Version(
         number=len(roadshow.versions) + 1, at=to_the_second(at), by=by, note=note.strip(), stage=roadshow.stage,
@@ -272,9 +279,7 @@ def stepped(roadshow: Roadshow, name: str, *, role: str, at: datetime, reason: s
     return moved(roadshow, roadshow_rules(), name, role=role, at=to_the_second(at), values=values)
 
 
-def shown_before(
-    roadshow: Roadshow, others: Iterable[Roadshow]
-) -> tuple[tuple[str, frozenset[str]], ...]:
+def shown_before(roadshow: Roadshow, others: Iterable[Roadshow]) -> tuple[tuple[str, frozenset[str]], ...]:
     """Who was on stage at other roadshows that were released, the latest first; none that comes after this one."""
     found = []
     for other in others:
@@ -316,9 +321,7 @@ def difference(before: Sequence[str], after: Sequence[str]) -> Difference:
     stayed = [id for id in before if id in after]
     in_order = _longest_rise([after.index(id) for id in stayed])
     moves = [
-        (id, before.index(id) + 1, after.index(id) + 1)
-        for id in stayed
-        if after.index(id) not in in_order
+        (id, before.index(id) + 1, after.index(id) + 1) for id in stayed if after.index(id) not in in_order
     ]
     return Difference(swaps=tuple(swaps), moves=tuple(moves))
 
@@ -355,7 +358,9 @@ def version_lines(before: Version, after: Version) -> list[str]:
     standing = [[pitch.achievement for pitch in version.alternates] for version in (before, after)]
     if standing[0] != standing[1]:
         lines.append("候补改为：" + ("、".join(map(called, standing[1])) or "（无）"))
-    lines += ["日程有变"] * (before.timetable != after.timetable) + ["洽谈安排有变"] * (before.meetings != after.meetings)
+    lines += ["日程有变"] * (before.timetable != after.timetable) + ["洽谈安排有变"] * (
+        before.meetings != after.meetings
+    )
     return lines
 
 
@@ -400,5 +405,3 @@ def _pitch_values(place: int, pitch: Pitch, records: Any, names: Mapping[str, st
             if one.listener in names or not one.listener
         ],
     }  # fmt: skip
-
-
