@@ -24,6 +24,7 @@ RULE_KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
 LEVEL_LABELS: Mapping[RuleLevel, str] = {
     "forbid": "禁止", "resolve": "发布前须解决", "hint": "提示", "ignore": "忽略",
 }  # fmt: skip
+LEVEL_WORDS = ("", "无相关", "弱相关", "较强相关", "强相关")
 # What people call a rule, where they set it or read that it is broken.
 RULE_LABELS: Mapping[RuleKind, str] = {
     "pitches": "项目数", "coverage": "每场景至少", "team": "每团队至多", "institution": "每单位至多", "field": "每领域至多",
@@ -185,7 +186,7 @@ def broken(pool: Pool, rows: Sequence[Row], chosen: Mask) -> list[Broken]:
     for row in rows:
         count = row.count(chosen)
         if not row.least <= count <= row.most:
-            members = row.members if row.rule.kind != "pitches" or count > row.most else []
+            members = row.members if row.rule.kind != "pitches" or count > row.most else row.members[:0]
             touches = tuple(pool.ids[at] for at in members if chosen[at])
             if row.rule.kind in ("must", "lock"):
                 touches = (row.rule.about,)
@@ -298,7 +299,7 @@ def _rest(pool: Pool, terms: Terms, kind: RuleKind, number: int, level: RuleLeve
 
 
 def _fit(pool: Pool, terms: Terms, kind: RuleKind, number: int, level: RuleLevel) -> list[Row]:
-    word = ("", "无相关", "弱相关", "较强相关", "强相关")[number]
+    word = LEVEL_WORDS[number]
     rule = Rule(kind=kind, number=number, level=level, text=f"至少对一方听众达到{word}")
     best = pool.level.max(axis=0, initial=0)
     return _barred(rule, word, np.flatnonzero(best < number).tolist())

@@ -76,7 +76,9 @@ def _problem(
 ) -> Problem:
     told = "；".join(rule.text for rule in rules)
     have = (
-        f"（候选共 {len(pool.ids)} 项）" if {rule.kind for rule in rules} <= {"pitches", "fit", "maturity", "rest"} else ""
+        f"（候选共 {len(pool.ids)} 项）"
+        if {rule.kind for rule in rules} <= {"pitches", "fit", "maturity", "rest"}
+        else ""
     )
     message = f"这几条规则不能同时做到：{told}{have}" if len(rules) > 1 else f"做不到：{told}{have}"
     if ways:

@@ -6,7 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from matcher.lineup import MILLIONTHS, OWN, VARIED, Mask, Pool, Row, Rule, Terms, Whole, groups_of, objective
+from matcher.lineup import (
+    LEVEL_WORDS,
+    MILLIONTHS,
+    OWN,
+    VARIED,
+    Mask,
+    Pool,
+    Row,
+    Rule,
+    Terms,
+    Whole,
+    groups_of,
+    objective,
+)
 from matcher.lineup_program import Found, best_lineup
 
 _EFFORT = 2.0
@@ -200,7 +213,7 @@ def _reason(pool: Pool, blocking: Sequence[Row], chosen: Mask, at: int) -> str:
         return "没有上台的项目"
     least = int(stage[np.argmin(pool.value[stage])])
     if pool.value[at] > pool.value[least]:
-        return "它来就要有场景够不上数，或别的规则不满足"
+        return "没有规则拦着它：适配高于台上的有些项，但换下那些项有别的规则不满足，或现在的阵容不是最优"
     return f"适配 {in_points(int(pool.value[at]))}，不高于台上最低的 {in_points(int(pool.value[least]))}（{pool.ids[least]}）"
 
 
@@ -212,7 +225,7 @@ def _barred(pool: Pool, rule: Rule, at: int) -> str:
             event = next((name for name, ids in pool.shown[: rule.number] if pool.ids[at] in ids), "")
             return f"已在“{event}”登过台"
         case "fit":
-            return f"没有{rule.text}"
+            return f"对哪一方听众都没有达到{LEVEL_WORDS[rule.number]}"
     return rule.text
 
 

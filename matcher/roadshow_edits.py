@@ -10,7 +10,7 @@ import numpy as np
 
 from graph.problems import Refused
 from matcher.engine import Engine
-from matcher.lineup import Broken, Mask, Pool, Row, Rule, Terms, broken, objective, rows_of
+from matcher.lineup import LEVEL_WORDS, Broken, Mask, Pool, Row, Rule, Terms, broken, objective, rows_of
 from matcher.lineup_candidates import THEME, Asked, gather, listeners_of
 from matcher.lineup_conflicts import Clash, clash
 from matcher.lineup_exchange import Alternate, Exchanges, LeftOut, alternates, left_out
@@ -404,8 +404,8 @@ def _refuse_unfit(live: Live) -> None:
     if not live.pool.ids:
         raise Refused("theme_unfit", f"没有成果可选（{what}）。", "请核对领域和入围名单，或先导入成果。")
     best = int(np.argmax(live.pool.value))
-    word = ("", "无相关", "弱相关", "较强相关", "强相关")
-    asked, reached = word[own.number("fit")], word[int(live.pool.level[:, best].max())]
+    asked = LEVEL_WORDS[own.number("fit")]
+    reached = LEVEL_WORDS[int(live.pool.level[:, best].max())]
     raise Refused(
         "theme_unfit",
         f"没有成果对{what}达到{asked}；最接近的是{live.pool.called(live.pool.ids[best])}（{reached}）。",

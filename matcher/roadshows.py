@@ -125,7 +125,7 @@ class Roadshow(Paper):
             "spares": policy["alternates"],
             "size": policy["pool"],
         }
-        return self.numbers.get(name, usual.get(name, 0))
+        return int(self.numbers.get(name, usual.get(name, 0)))
 
     @property
     def terms(self) -> Terms:
@@ -330,9 +330,12 @@ def _longest_rise(numbers: Sequence[int]) -> set[int]:
     """A longest increasing subsequence."""
     best: list[list[int]] = []
     for number in numbers:
-        longest = max((rise for rise in best if rise[-1] < number), key=len, default=[])
-        best.append([*longest, number])
-    return set(max(best, key=len, default=[]))
+        best.append([*_longest([rise for rise in best if rise[-1] < number]), number])
+    return set(_longest(best))
+
+
+def _longest(rises: Sequence[list[int]]) -> list[int]:
+    return max(rises, key=len) if rises else []
 
 
 def version_lines(before: Version, after: Version) -> list[str]:

@@ -390,7 +390,7 @@ def _change(
     """Make an edit of a roadshow, keep it and tell what it came to."""
     from dataclasses import replace
 
-    from api.cli.lineup_pages import change_values, show_change
+    from api.cli.lineup_pages import show_change
     from matcher.roadshow_steps import change, write
     from matcher.roadshows import Roadshow, shown_before
 
@@ -400,11 +400,11 @@ def _change(
         audience = known_roadshow(store, id).audience
     with settings.open_engine(audience=audience) as engine:
         since, roadshow = engine.whole.revision(), known_roadshow(engine.whole, id)
-        every = {
-            one: _ids(engine.store, ("achievement",), getattr(edit, one), on_stage=roadshow.ids)
-            for one in ("ids", "must", "must_not")
-        }
-        edit = replace(edit, **{name: tuple(ids) for name, ids in every.items()})
+        ids, must, must_not = (
+            tuple(_ids(engine.store, ("achievement",), some, on_stage=roadshow.ids))
+            for some in (edit.ids, edit.must, edit.must_not)
+        )
+        edit = replace(edit, ids=ids, must=must, must_not=must_not)
         shown = shown_before(roadshow, engine.whole.processes(Roadshow))
         made = _or_refuse(
             change(engine, roadshow, edit, shown=shown, today=today, role="staff", at=at, seen=seen)
@@ -414,6 +414,8 @@ def _change(
             told = f"{what}{f' {named}' if named else ''}{f'：{edit.reason}' if edit.reason else ''}"
             write(engine.whole, made.roadshow, actor=who, at=at, reason=told, since=since)
     if as_json:
+        from api.lineup_values import change_values
+
         say_json(change_values(made))
     else:
         show_change(roadshow, made, dry_run=dry_run)
@@ -458,11 +460,13 @@ def _live(engine: Any, roadshow: "Roadshow", today: date, also: Sequence[str] = 
 def _tell(
     live: "Live", *, as_json: bool, notes: Sequence[str] = (), gap: float = 0.0, wanted: Sequence[str] | None = None
 ) -> None:  # fmt: skip
-    from api.cli.lineup_pages import lineup_json, show_lineup
-
     if as_json:
-        say_json(lineup_json(live, live.left_out(wanted)))
+        from api.lineup_values import live_values
+
+        say_json(live_values(live, live.left_out(wanted)))
     else:
+        from api.cli.lineup_pages import show_lineup
+
         show_lineup(live, live.left_out(), notes=notes, gap=gap)
 
 

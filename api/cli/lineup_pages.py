@@ -1,12 +1,12 @@
-"""A lineup as people and programs read it: on the screen, as plain values."""
+"""A lineup on the screen: who, why, who stands by, what it breaks, who is not on stage and what would have to give."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from api.cli.screen import moment, say, table
 from matcher.lineup import LEVEL_LABELS, RULE_LABELS, Broken, stage_of
 from matcher.lineup_exchange import LeftOut, in_points
-from matcher.roadshows import STATES, Pitch, Roadshow, Version, lineup_values
+from matcher.roadshows import STATES, Pitch, Roadshow, Version
 
 if TYPE_CHECKING:
     from matcher.roadshow_edits import Changed, Live
@@ -26,7 +26,9 @@ def show_lineup(
         say(f"  {note}。")
     names = [live.pool.called(id) for id in live.pool.listeners if id]
     say(f"听众：{'、'.join(names) if names else f'主题“{own.theme}”'}")
-    say(f"总适配度 {in_points(live.total)}，即预计能促成这么多对较强相关的对接；{_standing(own, live.total, gap)}")
+    say(
+        f"总适配度 {in_points(live.total)}，即预计能促成这么多对较强相关的对接；{_standing(own, live.total, gap, live.conflicts)}"
+    )
     _stage(live, own.stage)
     if own.alternates:
         say("候补（依次）：")
@@ -42,7 +44,9 @@ def show_lineup(
         say(f"接下来：jiebang lineup swap|drop|add|lock {own.id} …；jiebang lineup release {own.id} 发布")
 
 
-def _standing(own: Roadshow, total: int, gap: float) -> str:
+def _standing(own: Roadshow, total: int, gap: float, conflicts: Sequence[Broken]) -> str:
+    if any(one.rule.binds for one in conflicts):
+        return f"有冲突；满足全部规则的最优是 {in_points(own.best)}" if own.best else "有冲突"
     if not own.proven:
         return f"在限定的计算量内没有证明最优，最多还能高 {gap:.1%}" if gap else "没有证明最优"
     return "已证明最优" if total >= own.best else f"不加锁定的最优是 {in_points(own.best)}"
@@ -81,7 +85,11 @@ def show_left_out(live: "Live", left: Sequence[LeftOut]) -> None:
     for one in left:
         at = live.pool.place(one.id)
         fit = in_points(int(live.pool.value[at])) if at is not None else ""
-        say(f"  {live.pool.called(one.id)}，适配 {fit}：{one.reason}" if at is not None else f"  {one.id}：不是候选")
+        say(
+            f"  {live.pool.called(one.id)}，适配 {fit}：{one.reason}"
+            if at is not None
+            else f"  {one.id}：不是候选"
+        )
         say(f"    要上台：{_way(live, one)}")
 
 
@@ -138,7 +146,7 @@ def show_change(before: Roadshow, made: "Changed", *, dry_run: bool = False) -> 
     if not made.costs and not made.difference.moves:
         say("阵容没有变化。")
     say(
-        f"总适配度 {in_points(made.before)} → {in_points(after.total)}（{_standing(after, after.total, made.gap)}）"
+        f"总适配度 {in_points(made.before)} → {in_points(after.total)}（{_standing(after, after.total, made.gap, made.conflicts)}）"
     )
     if made.new_conflicts:
         say("新出现的冲突：")
@@ -151,41 +159,3 @@ def show_change(before: Roadshow, made: "Changed", *, dry_run: bool = False) -> 
         say("以上没有记入。去掉 --dry-run 正式记入。")
     else:
         say(f"已记为第 {after.draft} 稿。" + ("这一稿还没有发布。" if after.versions else ""))
-
-
-def lineup_json(live: "Live", left: Sequence[LeftOut]) -> dict[str, Any]:
-    """All of a roadshow as plain values; fits are 0..1 and add up over listeners."""
-    own = live.roadshow
-    return lineup_values(own, live.engine.store) | {
-        "total": live.total / 1e6, "best": own.best / 1e6, "proven": own.proven,
-        "rules": {kind: own.number(kind) for kind in RULE_LABELS if own.number(kind)}, "coverage": own.coverage,
-        "must": list(own.must), "out": [one.model_dump() for one in own.out],
-        "conflicts": [_conflict(one) for one in live.conflicts],
-        "left_out": [
-            {"id": one.id, "title": live.pool.titles.get(one.id, ""), "reason": one.reason, "rules": list(one.rules),
-             "gives": list(one.gives), "comes": list(one.comes), "cost": None if one.cost is None else one.cost / 1e6,
-             "exact": one.exact}
-            for one in left
-        ],
-    }  # fmt: skip
-
-
-def _conflict(one: Broken) -> dict[str, Any]:
-    return {
-        "rule": one.rule.kind, "level": one.rule.level, "level_label": LEVEL_LABELS[one.rule.level], "message": one.message,
-        "touches": list(one.touches),
-    }  # fmt: skip
-
-
-def change_values(made: "Changed") -> dict[str, Any]:
-    """What an edit came to, as plain values."""
-    return {
-        "id": made.roadshow.id, "draft": made.roadshow.draft, "state": made.roadshow.state, "stage": list(made.roadshow.ids),
-        "alternates": [pitch.achievement for pitch in made.roadshow.alternates],
-        "before": made.before / 1e6, "total": made.roadshow.total / 1e6, "best": made.roadshow.best / 1e6,
-        "proven": made.roadshow.proven, "gap": made.gap,
-        "costs": [{"place": c.place, "out": c.out or None, "into": c.into or None, "cost": c.cost / 1e6} for c in made.costs],
-        "moves": [{"id": id, "from": old, "to": new} for id, old, new in made.difference.moves],
-        "conflicts": [_conflict(one) for one in made.conflicts],
-        "new_conflicts": [_conflict(one) for one in made.new_conflicts], "notes": list(made.notes),
-    }  # fmt: skip
