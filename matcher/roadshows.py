@@ -280,10 +280,12 @@ def stepped(roadshow: Roadshow, name: str, *, role: str, at: datetime, reason: s
 
 
 def shown_before(roadshow: Roadshow, others: Iterable[Roadshow]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Who was on stage at other roadshows that were released, the latest first; none that comes after this one."""
+    """Who was on stage at the same organiser's other released roadshows, the latest first; none that comes after this one."""
     found = []
     for other in others:
-        if other.id == roadshow.id or not other.versions or other.state == "cancelled":
+        if other.id == roadshow.id or other.partner != roadshow.partner:
+            continue
+        if not other.versions or other.state == "cancelled":
             continue
         when = other.day or other.versions[-1].at.date()
         if roadshow.day is None or when <= roadshow.day:
