@@ -223,7 +223,7 @@ def applied(live: Live, edit: Edit, *, role: str, at: datetime) -> Changed | Cla
     if edit.operation not in ("solve", "set"):
         _refuse_forbidden(live, new)
     return Changed(
-        roadshow=told, difference=difference(own.ids, told.ids), costs=_costs(live, after), before=live.total,
+        roadshow=told, difference=_difference(edit, own.ids, told.ids), costs=_costs(live, after), before=live.total,
         conflicts=after.conflicts, new_conflicts=new, gap=gap, notes=_notes(live, after, edit),
     )  # fmt: skip
 
@@ -471,6 +471,14 @@ def _reasons(live: Live, ids: Sequence[str]) -> dict[str, str]:
                 why.reason if name == THEME else f"对“{why.subject.title}”{why.level}：{why.reason}"
             )
     return found
+
+
+def _difference(edit: Edit, before: Sequence[str], after: Sequence[str]) -> Difference:
+    """What changed; of two neighbours who changed places the one that was moved by hand is the one that moved."""
+    if edit.operation == "move" and before != after:
+        moved = (edit.ids[0], before.index(edit.ids[0]) + 1, after.index(edit.ids[0]) + 1)
+        return Difference(swaps=(), moves=(moved,))
+    return difference(before, after)
 
 
 def _costs(before: Live, after: Live) -> tuple[Cost, ...]:
