@@ -23,7 +23,7 @@ from api.lanes import Lanes
 from api.metrics import Metrics
 from api.records import PLURALS
 from api.request_log import RequestLog
-from api.routes import docs, feedback, graph, health, jobs, keys, lists, matches, orders, webhooks
+from api.routes import docs, feedback, graph, health, jobs, keys, lists, matches, orders, roadshows, webhooks
 from api.routes.nodes import node_router
 from api.services import Services
 from api.settings import ServeSettings
@@ -47,7 +47,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
         title="揭榜 Jiebang", version="1", docs_url=None, redoc_url=None, openapi_url=None,
         lifespan=lambda app: _running(app, settings, store, metrics), redirect_slashes=False,
     )  # fmt: skip
-    for module in (docs, health, matches, graph, feedback, orders, lists, jobs, webhooks, keys):
+    for module in (docs, health, matches, graph, feedback, orders, roadshows, lists, jobs, webhooks, keys):
         app.include_router(module.router)
     for kind in PLURALS:
         app.include_router(node_router(kind))

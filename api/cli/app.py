@@ -23,6 +23,7 @@ from api.cli import (
     intake,
     judging,
     learning,
+    lineup,
     matching,
     models,
     panels,
@@ -90,6 +91,7 @@ for module in (
     tasks,
     bids,
     racing,
+    lineup,
     serving,
 ):
     module.register(app)
