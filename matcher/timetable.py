@@ -16,8 +16,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from graph.problems import Problem, Refused
+from matcher.lineup import RuleLevel
 
-Level = Literal["forbid", "release", "hint", "ignore"]
 RuleKind = Literal[
     "room", "judge_twice", "slot", "placed", "session", "presenter_free", "presenter_twice", "judge_free",
     "judge_conflict", "precedence", "institution_apart", "scene_together",
@@ -26,14 +26,8 @@ _LONGEST = timedelta(hours=24)
 # Where each pitch stands: session id and number of the slot in it, from 1. A pitch that is not there has no slot.
 Places = Mapping[str, tuple[str, int]]
 
-LEVELS: Mapping[Level, str] = {
-    "forbid": "禁止",
-    "release": "发布前须解决",
-    "hint": "提示",
-    "ignore": "忽略",
-}
 # What each rule is called, and how strict it is unless the programme says otherwise.
-RULES: Mapping[RuleKind, tuple[str, Level]] = {
+RULES: Mapping[RuleKind, tuple[str, RuleLevel]] = {
     "slot": ("一个时段只排一个项目", "forbid"),
     "room": ("同一会场同一时间只办一场", "forbid"),
     "placed": ("每个项目都排上", "forbid"),
@@ -41,8 +35,8 @@ RULES: Mapping[RuleKind, tuple[str, Level]] = {
     "presenter_free": ("路演人有空", "forbid"),
     "presenter_twice": ("路演人不同时在两处", "forbid"),
     "judge_twice": ("评委不同时在两场", "forbid"),
-    "judge_free": ("评委有空", "release"),
-    "judge_conflict": ("评委与项目无利害关系", "release"),
+    "judge_free": ("评委有空", "resolve"),
+    "judge_conflict": ("评委与项目无利害关系", "resolve"),
     "precedence": ("规定的先后次序", "forbid"),
     "institution_apart": ("同一单位不相邻", "hint"),
     "scene_together": ("同一场景相邻", "hint"),
@@ -192,10 +186,10 @@ class Programme:
     judges: tuple[Judge, ...] = ()
     bookings: tuple[Booking, ...] = ()
     before: tuple[tuple[str, str], ...] = ()
-    levels: Mapping[RuleKind, Level] = field(default_factory=dict)
+    levels: Mapping[RuleKind, RuleLevel] = field(default_factory=dict)
     seed: int = 0
 
-    def level(self, kind: RuleKind) -> Level:
+    def level(self, kind: RuleKind) -> RuleLevel:
         """How strict a rule is here."""
         return self.levels.get(kind, RULES[kind][1])
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
+from matcher.lineup import LEVEL_LABELS, RuleLevel
 from matcher.timetable import (
-    LEVELS,
     RULES,
     Judge,
-    Level,
     Pitch,
     Places,
     Programme,
@@ -26,14 +25,14 @@ class Conflict:
     """One rule that is broken once; ``touches`` are the ids of pitches, sessions and judges that it is about."""
 
     rule: RuleKind
-    level: Level
+    level: RuleLevel
     message: str
     touches: tuple[str, ...]
 
     @property
     def text(self) -> str:
         """The conflict for people, with its level."""
-        return f"{LEVELS[self.level]}：{self.message}（规则：{RULES[self.rule][0]}）"
+        return f"{LEVEL_LABELS[self.level]}：{self.message}（规则：{RULES[self.rule][0]}）"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class Change:
 def conflicts(programme: Programme, places: Places) -> tuple[Conflict, ...]:
     """All that is broken, the strictest first; rules to be ignored are not listed."""
     found = [one for one in _all(programme, places) if one.level != "ignore"]
-    strictness, kinds = list(LEVELS), list(RULES)
+    strictness, kinds = list(LEVEL_LABELS), list(RULES)
     return tuple(
         sorted(found, key=lambda one: (strictness.index(one.level), kinds.index(one.rule), one.touches))
     )

@@ -16,11 +16,11 @@ from typing import Any, Literal
 from graph.problems import Problem, Refused
 from matcher.timetable import (
     RULES,
-    Level,
     Pitch,
     Places,
     Programme,
     RuleKind,
+    RuleLevel,
     Slot,
     check,
     is_free,
@@ -108,7 +108,7 @@ def arrange(
     model.require(model.hard)
     proven = True
     hints = model.cost("hint")
-    for aim in (model.cost("release"), model.moves, hints, model.distance):
+    for aim in (model.cost("resolve"), model.moves, hints, model.distance):
         done = model.least(aim, effort)
         if done is None:
             return _infeasible(programme, stood, locked, effort)
@@ -117,7 +117,7 @@ def arrange(
             model.hints_bound = model.bound()
     return Timetable(
         places=model.places(),
-        broken=model.value(model.cost("release")),
+        broken=model.value(model.cost("resolve")),
         moved=model.value(model.moves),
         hints=model.value(model.cost("hint")),
         hints_bound=model.hints_bound,
@@ -180,10 +180,10 @@ class _Model:
         self._found: list[bool] = []
         self.hints_bound = 0
 
-    def level(self, rule: Rule) -> Level:
+    def level(self, rule: Rule) -> RuleLevel:
         return "forbid" if rule.kind == "locked" else self.programme.level(rule.kind)
 
-    def cost(self, level: Level) -> Any:
+    def cost(self, level: RuleLevel) -> Any:
         return sum(broken for rule, broken in self.broken.items() if self.level(rule) == level)
 
     def _each(self, locked: Collection[str]) -> None:

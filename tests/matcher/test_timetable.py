@@ -173,10 +173,10 @@ def test_every_rule_broken_by_hand_is_found() -> None:
         ("presenter_twice", "forbid", ("A", "B")),
         ("judge_twice", "forbid", ("S1", "S2", "J1")),
         ("precedence", "forbid", ("A", "B")),
-        ("judge_free", "release", ("C", "J1")),
-        ("judge_free", "release", ("D", "J1")),
-        ("judge_conflict", "release", ("A", "J1")),
-        ("judge_conflict", "release", ("C", "J1")),
+        ("judge_free", "resolve", ("C", "J1")),
+        ("judge_free", "resolve", ("D", "J1")),
+        ("judge_conflict", "resolve", ("A", "J1")),
+        ("judge_conflict", "resolve", ("C", "J1")),
         ("scene_together", "hint", ("A", "C")),
     ]
     side_by_side = places | {"B": ("S1", 2)}
@@ -227,7 +227,7 @@ def _programmes(draw: st.DrawFn) -> Programme:
     ]  # fmt: skip
     judge = Judge(id="J1", name="赵", conflicts=(draw(st.sampled_from(["甲", "A", "B"])),))
     levels = {
-        kind: draw(st.sampled_from(["forbid", "release", "hint", "ignore"]))
+        kind: draw(st.sampled_from(["forbid", "resolve", "hint", "ignore"]))
         for kind in (
             "placed",
             "institution_apart",
@@ -261,7 +261,7 @@ def _worth(one: Programme, places: Places) -> tuple[int, int, int, int]:
     number, drawn = {slot.place: n for n, slot in enumerate(slots(one), 1)}, lots(one)
     away = len(number) + len(drawn)
     distance = sum(abs(number[places[id]] - drawn[id]) if id in places else away for id in drawn)
-    return found.count("forbid"), found.count("release"), found.count("hint"), distance
+    return found.count("forbid"), found.count("resolve"), found.count("hint"), distance
 
 
 @settings(max_examples=25, deadline=None)
@@ -321,7 +321,7 @@ def test_a_room_that_another_event_has_refuses_and_names_it() -> None:
     taken = (Booking(room="报告厅", span=span(at(9, 30), at(11)), event="年会"),)
     with pytest.raises(Refused, match="与活动“年会”（12-05 09:30–11:00）同用会场“报告厅”"):
         arrange(programme(pitch("A"), bookings=taken))
-    found = arrange(programme(pitch("A"), bookings=taken, levels={"room": "release"}))
+    found = arrange(programme(pitch("A"), bookings=taken, levels={"room": "resolve"}))
     assert isinstance(found, Timetable)
 
 
