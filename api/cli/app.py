@@ -25,6 +25,7 @@ from api.cli import (
     learning,
     lineup,
     matching,
+    meetings,
     models,
     panels,
     racing,
@@ -92,6 +93,7 @@ for module in (
     bids,
     racing,
     lineup,
+    meetings,
     serving,
 ):
     module.register(app)
