@@ -33,6 +33,7 @@ from api.cli import (
     reviewing,
     serving,
     tasks,
+    timetables,
     tuning,
     upkeep,
 )
@@ -93,6 +94,7 @@ for module in (
     bids,
     racing,
     lineup,
+    timetables,
     meetings,
     serving,
 ):

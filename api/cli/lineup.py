@@ -267,7 +267,8 @@ def release(
 ) -> None:  # fmt: skip
     """发布现在的阵容为下一版；还有须在发布前解决的冲突则不发布。"""
     from matcher.roadshow_steps import write
-    from matcher.roadshows import released, seen_draft, version_lines
+    from matcher.roadshow_timetable import unresolved
+    from matcher.roadshows import lineup_values, released, seen_draft, version_lines
 
     who, at = named_person(by), now()
     settings: Settings = context.obj
@@ -277,7 +278,8 @@ def release(
         since, roadshow = engine.whole.revision(), known_roadshow(engine.whole, id)
         seen_draft(roadshow, seen)
         live = _live(engine, roadshow, date.today())
-        made = released(roadshow, live.conflicts, by=who, role="staff", at=at, note=note)
+        standing = unresolved(lineup_values(roadshow, engine.store))
+        made = released(roadshow, live.conflicts, by=who, role="staff", at=at, note=note, unresolved=standing)
         number = len(made.versions)
         write(engine.whole, made, actor=who, at=at, reason=f"发布第 {number} 版", since=since)
     say(f"已发布 {made.id} 第 {number} 版，{len(made.stage)} 项。")

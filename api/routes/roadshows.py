@@ -32,11 +32,13 @@ from graph.problems import Refused
 from graph.visibility import may_see
 from matcher.roadshow_edits import OPERATIONS
 from matcher.roadshow_steps import started, write
+from matcher.roadshow_timetable import unresolved
 from matcher.roadshows import (
     PARTNER,
     STAFF,
     STATES,
     Roadshow,
+    lineup_values,
     released,
     roadshow_rules,
     seen_draft,
@@ -126,6 +128,7 @@ async def move_roadshow(caller: Writer, parts: Parts, id: RoadshowId, sent: Road
             made, change = Roadshow.model_validate_json(answer["roadshow"]), answer["change"]
         elif sent.move == "release":
             standing = (await _asked(parts, caller, found, None, shown, at, looks=True))["binding"]
+            standing += await run_in_threadpool(lambda: unresolved(lineup_values(found, caller.view)))
             made = released(
                 found, (), by=caller.actor, role=_role(caller), at=at, note=sent.note, unresolved=standing
             )
