@@ -45,11 +45,11 @@ class _Program:
             elif rounds:
                 self.program.add_at_most_one(self.at[pair, number] for number in rounds)
         self.busy: dict[tuple[str, int], Any] = {}
-        for ((side, id), number), variables in self.here.items():
-            if side == "team":
+        for (someone, number), variables in self.here.items():
+            if someone[0] == "team":
                 self.program.add_at_most_one(variables)
             else:
-                self.busy[id, number] = busy = self.program.new_bool_var("")
+                self.busy[someone[1], number] = busy = self.program.new_bool_var("")
                 self.program.add(sum(variables) == busy)
         for number in range(1, len(day.rounds) + 1):
             self.program.add(sum(b for (_, n), b in self.busy.items() if n == number) <= day.tables)

@@ -13,6 +13,8 @@ from matcher.meetings import (
     MeetingDay,
     Pair,
     Schedule,
+    Someone,
+    Unmet,
     check,
     idle_of,
     unmet,
@@ -66,20 +68,20 @@ def schedule(
 def _still_possible(day: MeetingDay, before: Sequence[Meeting], locked: Collection[Pair]) -> list[Meeting]:
     """The meetings of before that can be held where they were, locked ones first."""
     kept: list[Meeting] = []
-    busy: set[tuple[str, str, int]] = set()
-    number: dict[tuple[str, str], int] = defaultdict(int)
+    busy: set[tuple[Someone, int]] = set()
+    number: dict[Someone, int] = defaultdict(int)
     load: dict[int, int] = defaultdict(int)
     for one in sorted(before, key=lambda m: (m.pair not in locked, m)):
-        guest, team = ("guest", one.guest), ("team", one.team)
+        sides = sides_of(one.pair)
         fits = (
             one.pair in day.worths
             and one.pair not in {other.pair for other in kept}
             and load[one.round] < day.tables
             and all(
-                one.round in day.free[side]  # type: ignore[index]
-                and (*side, one.round) not in busy
-                and number[side] < day.most[side]  # type: ignore[index]
-                for side in (guest, team)
+                one.round in day.free[side]
+                and (side, one.round) not in busy
+                and number[side] < day.most[side]
+                for side in sides
             )
         )
         if not fits:
@@ -96,8 +98,8 @@ def _still_possible(day: MeetingDay, before: Sequence[Meeting], locked: Collecti
             continue
         kept.append(one)
         load[one.round] += 1
-        for side in (guest, team):
-            busy.add((*side, one.round))
+        for side in sides:
+            busy.add((side, one.round))
             number[side] += 1
     return sorted(kept)
 
@@ -133,7 +135,7 @@ def _topped_up(day: MeetingDay, pairs: Sequence[Pair], of: Mapping[Pair, int]) -
     return rounds.of
 
 
-def _musts(day: MeetingDay, rounds: Mapping[Pair, int]) -> list:  # type: ignore[type-arg]
+def _musts(day: MeetingDay, rounds: Mapping[Pair, int]) -> list[Unmet]:
     meetings = [Meeting(round=n, table=1, guest=g, team=t) for (g, t), n in rounds.items()]
     return [one for one in unmet(day, meetings) if one.want == "must"]
 

@@ -26,7 +26,8 @@ from matcher.timetable import (
     slots,
 )
 from matcher.timetable_conflicts import changes, changes_in_words, conflicts, forbidden_by
-from matcher.timetable_solving import Infeasible, Rule, Timetable, arrange
+from matcher.timetable_solving import Infeasible, Timetable, arrange
+from matcher.timetable_words import Rule
 
 
 def at(hour: int, minute: int = 0, day: int = 5) -> datetime:
