@@ -28,7 +28,7 @@ _PAPERS = "agenda 议程（.docx .xlsx .html .ics .svg），handbook 项目手�
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to ``lineup``, which ``app`` has."""
-    for command in (timetable, export):
+    for command in (timetable, export, results):
         lineup.command(cls=ChineseCommand)(command)
 
 
@@ -146,6 +146,118 @@ def export(
     _write(kind, out, roadshow, values, criterion or [], version or 0)
     said = f"第 {version} 版" if version else f"第 {roadshow.draft} 稿"
     say(f"已写入 {roadshow.id} {said}的{next(name for name, one in names.items() if one == kind)}：{out}")
+
+
+def results(
+    context: typer.Context,
+    id: _Id,
+    files: Annotated[list[Path], typer.Argument(metavar="打分表…", help="评委交回的打分表，可几份一起。")],
+    criterion: Annotated[_Many, typer.Option("--criterion", help="评分项，与发出的打分表相同：名称=满分，可多次。")] = None,
+    absent: Annotated[_Many, typer.Option("--absent", help="成果编号=原因：没有到场或迟到，不计分。")] = None,
+    award: Annotated[_Many, typer.Option("--award", help="奖项=名额，按名次颁发，可多次，如 一等奖=1。")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="同分抽签的种子；不写则用日程的。", show_default=False)] = None,
+    later: Annotated[bool, typer.Option("--later", help="不是首轮：离题否决不再有效。")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="写成路演成绩（.xlsx）。")] = None,
+    record: Annotated[bool, typer.Option("--record", help="把奖项记入成果的获奖情况。")] = False,
+    by: By = None,
+) -> None:  # fmt: skip
+    """算路演成绩：去掉最高最低分后平均，同分按规则，离题否决的不计分；可把奖项记入成果。"""
+    from api.pitch_sheets import read_pitch_marks, write_results
+    from graph.problems import Problem
+    from matcher.grading import Sheet
+    from matcher.pitch_scoring import Award, Results, Veto, awarded
+    from matcher.pitch_scoring import results as scored
+
+    settings: Settings = context.obj
+    with settings.home.open_store(create=False) as store:
+        since, roadshow = store.revision(), known_roadshow(store, id)
+        one = _round(_stored(store, roadshow), roadshow, _rubric(criterion or []), seed, later)
+        sheets, vetoes, problems = list[Sheet](), list[Veto](), list[Problem]()
+        for file in files:
+            some, said, wrong = read_pitch_marks(file, one)
+            sheets, vetoes, problems = [*sheets, *some], [*vetoes, *said], [*problems, *wrong]
+        found = problems or scored(one, sheets, vetoes, pairs(absent, "--absent"))
+        if not isinstance(found, Results):
+            say_problems(found)
+            raise typer.Exit(1)
+        prizes = [Award(title=name, number=_number(text)) for name, text in pairs(award, "--award").items()]
+        given = {entry: prize.title for entry, prize in awarded(found, prizes)}
+        _tell_results(found, given)
+        if out:
+            write_results(out, found, given)
+            say(f"已写入 {out}")
+        if record:
+            _record(store, roadshow, given, since, named_person(by))
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1000:
+        refuse(f"看不懂 --award 的名额“{text[:20]}”。", "请写 奖项=名额，如 一等奖=1。")
+    return int(text)
+
+
+def _round(kept: "Kept | None", roadshow: "Roadshow", rubric: Any, seed: int | None, later: bool) -> Any:
+    """The pitches that stand in the timetable, before the judges of their sessions."""
+    from matcher.pitch_scoring import Round
+
+    if kept is None:
+        refuse(
+            f"{roadshow.id} 还没有排日程，不知道谁评谁。",
+            f"请先 jiebang lineup timetable {roadshow.id} --session … --judge …。",
+            code=1,
+        )
+    own = kept.programme
+    names = {one.id: one.name for one in own.judges}
+    seats = {one.id: set(one.judges) for one in own.sessions}
+    entries = {one.id: one.title for one in own.pitches if one.id in kept.places}
+    recused = {
+        (judge.id, entry)
+        for judge in own.judges
+        for entry in entries
+        if entry in judge.recused or judge.id not in seats[kept.places[entry][0]]
+    }
+    judges = {id: name for id, name in names.items() if any(id in some for some in seats.values())}
+    return Round(
+        title=own.title, number=2 if later else 1, entries=entries, judges=judges, rubric=rubric,
+        seed=own.seed if seed is None else seed, recused=frozenset(recused),
+    )  # fmt: skip
+
+
+def _tell_results(found: Any, given: Mapping[str, str]) -> None:
+    say(f"{found.round.title} 成绩（{found.round.rules.text}）")
+    rows = [
+        [
+            str(one.rank),
+            one.entry,
+            found.round.entries[one.entry],
+            str(one.score),
+            given.get(one.entry, ""),
+            one.tie,
+        ]
+        for one in found.standings
+    ]
+    table(["名次", "编号", "项目", "得分", "奖项", ""], rows, [4, 10, 40, 7, 10, 30])
+    for one in found.fallen:
+        say(f"没有成绩：“{found.round.entries[one.entry]}”（{one.entry}）：{one.reason}")
+
+
+def _record(store: Any, roadshow: "Roadshow", given: Mapping[str, str], since: int, who: str) -> None:
+    """Put the awards into the achievements, one change."""
+    from graph.store.changes import PutNode
+    from matcher.pitch_scoring import Award, award_line, with_award
+    from matcher.tasks import carry_out
+
+    day, changes = roadshow.day or now().date(), []
+    for entry, title in given.items():
+        node = store.get("achievement", entry)
+        name = next((one.title for one in roadshow.stage if one.achievement == entry), entry)
+        line = award_line(roadshow.title, Award(title=title, number=1), day)
+        changes.append(PutNode(node=with_award(node, line, id=entry, title=name)))
+    if not changes:
+        refuse("没有奖项可记。", "请用 --award 写明奖项和名额。")
+    done = carry_out(store, changes, actor=who, at=now(), reason=f"路演 {roadshow.id} 的奖项", since=since)
+    new = done.added + done.changed
+    say(f"已把奖项记入 {new} 项成果（第 {done.revision} 次改动）。" if new else "这些奖项以前已经记过。")
 
 
 def _write(
