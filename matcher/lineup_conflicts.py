@@ -9,7 +9,7 @@ from graph.problems import Problem
 from matcher.deletion_filter import fewest
 from matcher.lineup import RULE_LABELS, Mask, Pool, Row, Rule, Terms, rows_of
 from matcher.lineup_exchange import in_points
-from matcher.lineup_program import Found, best_lineup, can_hold, fewest_off
+from matcher.lineup_program import Found, Switched, best_lineup, can_hold
 
 _EFFORT = 3.0
 # Whose number is lowered step by step: what bars a candidate alone.
@@ -41,7 +41,7 @@ class Clash:
     """Rules that cannot hold together: without any one of them the others can.
 
     ``ways`` each mend it alone, the cheapest first: it gives the fewest steps, then leaves the best lineup. Where there
-    is another conflict beside and no single rule mends all, ``together`` are as few as do.
+    is another conflict beside and no single rule mends all, ``together`` do, as few as were found.
     """
 
     rules: tuple[Rule, ...]
@@ -53,20 +53,19 @@ class Clash:
 def clash(pool: Pool, rows: Sequence[Row], terms: Terms) -> Clash | None:
     """Why no lineup keeps the rows that bind; None if one does, or if that cannot be told within the effort."""
     binding = [row for row in rows if row.rule.binds]
-    if can_hold(pool, binding, effort=_EFFORT):
-        return None
     rules = sorted(
         dict.fromkeys(row.rule for row in binding), key=lambda rule: (_ORDER.index(rule.kind), rule)
     )
 
-    def conflicting(some: Sequence[Rule]) -> bool:
-        kept = set(some)
-        return not can_hold(pool, [row for row in binding if row.rule in kept], effort=_EFFORT)
-
-    least = sorted(fewest(rules, conflicting), key=lambda rule: (-_ORDER.index(rule.kind), rule))
+    model = Switched(pool, binding, terms, effort=_EFFORT)
+    named = model.conflict(rules)
+    if named is None:
+        return None
+    left = fewest(named, lambda some: model.conflict(some) is not None)
+    least = sorted(left, key=lambda rule: (-_ORDER.index(rule.kind), rule))
     ways = [way for rule in least if (way := _relaxed(pool, binding, terms, rule)) is not None]
     ways.sort(key=lambda way: (way.steps, -way.total, -_ORDER.index(way.rule.kind), way.rule))
-    together = () if ways else tuple(fewest_off(pool, binding, terms, effort=_EFFORT))
+    together = () if ways else tuple(model.fewest_off())
     problem = _problem(pool, least, ways, together)
     return Clash(rules=tuple(least), ways=tuple(ways), together=together, problem=problem)
 
@@ -87,7 +86,7 @@ def _problem(
         if others:
             remedy += "；也可以" + "，或".join(f"{way.text}（{in_points(way.total)}）" for way in others[:3])
     elif together:
-        remedy = f"还有别的矛盾，只放宽一条不够；至少要一起放宽：{'；'.join(rule.text for rule in together)}"
+        remedy = f"还有别的矛盾，只放宽一条不够；一起放宽这几条就排得出：{'；'.join(rule.text for rule in together)}"
     else:
         remedy = "还有别的矛盾，只放宽其中一条不够；请先去掉其中一条再试"
     return Problem(code="lineup_infeasible", message=message, remedy=remedy)

@@ -96,17 +96,13 @@ class _Answer:
 def _solved(
     model: Any, variables: Sequence[Any], goal: Any, start: Mask | None, effort: float
 ) -> "_Answer | Undecided | None":
-    from ortools.sat.python.cp_model import FEASIBLE, INFEASIBLE, OPTIMAL, CpSolver
+    from ortools.sat.python.cp_model import FEASIBLE, INFEASIBLE, OPTIMAL
 
     model.clear_hints()
     for at, value in enumerate([] if start is None else start.tolist()):
         model.add_hint(variables[at], value)
     model.maximize(goal)
-    solver = CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = _SEED
-    solver.parameters.linearization_level = 2
-    solver.parameters.max_deterministic_time = max(effort, 0.01)
+    solver = _solver(effort)
     status = solver.solve(model)
     if status not in (OPTIMAL, FEASIBLE):
         return None if status == INFEASIBLE else Undecided()
@@ -114,6 +110,17 @@ def _solved(
     return _Answer(
         chosen=chosen, value=round(solver.objective_value), bound=solver.best_objective_bound, proven=status == OPTIMAL
     )  # fmt: skip
+
+
+def _solver(effort: float) -> Any:
+    from ortools.sat.python.cp_model import CpSolver
+
+    solver = CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = _SEED
+    solver.parameters.linearization_level = 2
+    solver.parameters.max_deterministic_time = max(effort, 0.01)
+    return solver
 
 
 def _given(rows: Sequence[Row], relaxed: Rule | None, chosen: Mask) -> int:
@@ -129,47 +136,69 @@ def _given(rows: Sequence[Row], relaxed: Rule | None, chosen: Mask) -> int:
 
 def can_hold(pool: Pool, rows: Sequence[Row], *, effort: float = EFFORT) -> bool:
     """Whether some lineup keeps the rows; True also where that cannot be told within the effort."""
-    from ortools.sat.python.cp_model import INFEASIBLE, CpSolver
+    from ortools.sat.python.cp_model import INFEASIBLE
 
     model, _, _ = _model(pool, [row for row in rows if row.rule.binds], (), None)
     if model is None:
         return False
-    solver = CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = _SEED
-    solver.parameters.max_deterministic_time = effort
+    solver = _solver(effort)
     return bool(solver.solve(model) != INFEASIBLE)
 
 
-def fewest_off(pool: Pool, rows: Sequence[Row], terms: Terms, *, effort: float = EFFORT) -> list[Rule]:
-    """As few rules as have to be left off for a lineup to be found, of those the ones that leave it worth most.
+class Switched:
+    """A model in which every rule that binds can be switched off, built once to be asked many times."""
 
-    Empty also where that cannot be told within the effort.
-    """
-    from ortools.sat.python.cp_model import CpModel, LinearExpr
+    def __init__(self, pool: Pool, rows: Sequence[Row], terms: Terms, *, effort: float = EFFORT) -> None:
+        """``effort`` is the deterministic time for one question."""
+        from ortools.sat.python.cp_model import CpModel, LinearExpr
 
-    binding = [row for row in rows if row.rule.binds]
-    rules = list(dict.fromkeys(row.rule for row in binding))
-    model = CpModel()
-    variables = [model.new_bool_var("") for _ in pool.ids]
-    off = {rule: model.new_bool_var("") for rule in rules}
-    for row in binding:
-        counted = [variables[at] for at in row.members.tolist()]
-        if row.groups:
-            counted = [_used(model, variables, group) for group in row.groups]
-        if row.least:
-            model.add(LinearExpr.sum(counted) >= row.least).only_enforce_if(off[row.rule].negated())
-        if row.most < len(counted):
-            model.add(LinearExpr.sum(counted) <= row.most).only_enforce_if(off[row.rule].negated())
-    found = _solved(model, variables, -LinearExpr.sum(list(off.values())), None, effort)
-    if not isinstance(found, _Answer):
-        return []
-    model.add(LinearExpr.sum(list(off.values())) <= -found.value)
-    counted, weights = _objective(pool, terms, model, variables)
-    best = _solved(model, variables, LinearExpr.weighted_sum(counted, weights), found.chosen, effort)
-    chosen = best.chosen if isinstance(best, _Answer) else found.chosen
-    missed = {row.rule for row in binding if not row.least <= row.count(chosen) <= row.most}
-    return [rule for rule in rules if rule in missed]
+        self._pool, self._terms, self._effort = pool, terms, effort
+        self._rows = [row for row in rows if row.rule.binds]
+        self._model = CpModel()
+        self._variables = [self._model.new_bool_var("") for _ in pool.ids]
+        self._on = {
+            rule: self._model.new_bool_var("") for rule in dict.fromkeys(row.rule for row in self._rows)
+        }
+        for row in self._rows:
+            counted = [self._variables[at] for at in row.members.tolist()]
+            if row.groups:
+                counted = [_used(self._model, self._variables, group) for group in row.groups]
+            if row.least:
+                self._model.add(LinearExpr.sum(counted) >= row.least).only_enforce_if(self._on[row.rule])
+            if row.most < len(counted):
+                self._model.add(LinearExpr.sum(counted) <= row.most).only_enforce_if(self._on[row.rule])
+
+    def conflict(self, rules: Sequence[Rule]) -> list[Rule] | None:
+        """Rules among these that cannot hold together, not always the fewest; None where all can, or it is not known."""
+        from ortools.sat.python.cp_model import INFEASIBLE
+
+        self._model.clear_assumptions()
+        self._model.add_assumptions([self._on[rule] for rule in rules])
+        solver = _solver(self._effort)
+        if solver.solve(self._model) != INFEASIBLE:
+            return None
+        named = set(solver.sufficient_assumptions_for_infeasibility())
+        return [rule for rule in rules if self._on[rule].index in named]
+
+    def fewest_off(self) -> list[Rule]:
+        """Rules without which there is a lineup: as few as a third of the effort finds, of those what leaves it worth most.
+
+        Empty where none are found. The model is not to be asked again.
+        """
+        from ortools.sat.python.cp_model import LinearExpr
+
+        self._model.clear_assumptions()
+        kept = LinearExpr.sum(list(self._on.values()))
+        found = _solved(self._model, self._variables, kept, None, self._effort / 3)
+        if not isinstance(found, _Answer):
+            return []
+        self._model.add(kept >= found.value)
+        counted, weights = _objective(self._pool, self._terms, self._model, self._variables)
+        worth = LinearExpr.weighted_sum(counted, weights)
+        best = _solved(self._model, self._variables, worth, found.chosen, self._effort / 3)
+        chosen = best.chosen if isinstance(best, _Answer) else found.chosen
+        missed = {row.rule for row in self._rows if not row.least <= row.count(chosen) <= row.most}
+        return [rule for rule in self._on if rule in missed]
 
 
 def _model(

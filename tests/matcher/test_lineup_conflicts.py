@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from matcher.lineup import Pool, Rule, Terms, broken, rows_of
 from matcher.lineup_conflicts import clash
-from matcher.lineup_program import fewest_off
+from matcher.lineup_program import Switched
 from tests.matcher.lineups import choices, games, lineups, worth
 from tests.matcher.test_lineup import a_pool
 
@@ -41,7 +41,7 @@ def test_clash_names_rules_of_which_none_can_be_spared_and_what_mends_it(game: t
         found.ways, key=lambda way: (way.steps, -way.total, found.ways.index(way))
     )
     if not single:
-        off = fewest_off(pool, rows, terms)
+        off = Switched(pool, rows, terms).fewest_off()
         assert found.together == tuple(off)
         assert len(off) > 1
         assert _keeping(pool, terms, list(every - set(off))) != []
