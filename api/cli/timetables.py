@@ -80,7 +80,7 @@ def timetable(
         made = _told(store, roadshow, old, given, form, seed)
         made = with_locks(made, lock or (), unlock or ())
         for pitch, text in pairs(place, "--place").items():
-            from api.timetable_options import place_of
+            from api.cli.timetable_options import place_of
 
             if pitch not in {one.id for one in made.programme.pitches}:
                 refuse(
@@ -361,7 +361,8 @@ def _told(
     seed: int | None,
 ) -> "Kept":
     """The timetable with all that was said of it on the command line."""
-    from api import timetable_options as read
+    from api.cli import timetable_options as read
+    from matcher.lineup import lineup_policy
     from matcher.roadshow_timetable import first_timetable
 
     day = roadshow.day or (
@@ -374,7 +375,9 @@ def _told(
     if old is None:
         if not new:
             refuse(f"{roadshow.id} 还没有场次。", '请加 --session "上午场=2026-12-05 09:00-11:30@一号厅"。')
-        old = first_timetable(_values(store, roadshow, ""), read.format_of(form or "8+7+2"), ())
+        old = first_timetable(
+            _values(store, roadshow, ""), read.format_of(form or lineup_policy()["slot"]), ()
+        )
     own = old.programme
     own = replace(
         own,

@@ -95,3 +95,36 @@ def test_what_cannot_be_done_is_refused(
     done = jiebang("lineup", *arguments)
     assert done.code in (1, 2)
     assert message in done.err
+
+
+def test_results_come_from_the_sheets_and_awards_go_to_the_achievements(
+    planned: Path, jiebang: Command, tmp_path: Path
+) -> None:
+    from openpyxl import load_workbook
+
+    rubric = ("--criterion", "技术=60", "--criterion", "市场=40")
+    sheet, out = tmp_path / "打分.xlsx", tmp_path / "成绩.xlsx"
+    jiebang("lineup", "timetable", ID, *SESSION, "--judge", "上午场=王评委、李评委、赵评委")
+    jiebang("lineup", "export", ID, "marks", "--out", sheet, *rubric)
+    empty = jiebang("lineup", "results", ID, sheet, *rubric)
+    assert empty.code == 1
+    assert "缺评委 王评委 对项目" in empty.out
+    book = load_workbook(sheet)
+    for number, name in enumerate(book.sheetnames[:3]):
+        for row in (6, 7):
+            first = book[name].cell(row, 1).value == "CG-1"
+            book[name].cell(row, 4).value = 50 + number if first else 40
+            book[name].cell(row, 5).value = 30
+    book.save(sheet)
+    asked = ("lineup", "results", ID, sheet, *rubric, "--award", "一等奖=1", "--record")
+    done = jiebang(*asked, "--out", out)
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[:2] for line in done.out.splitlines()[2:4]][0] == ["1", "CG-1"]
+    assert "81.00" in done.out
+    assert load_workbook(out).sheetnames == ["成绩", "评委总分", "没有成绩", "规则"]
+    assert "海岛无人机送药路演一等奖" in jiebang("show", "CG-1").out
+    assert jiebang(*asked).out.endswith("这些奖项以前已经记过。\n")
+    book[book.sheetnames[0]].cell(6, 7).value = book[book.sheetnames[1]].cell(6, 7).value = "不属低空"
+    book.save(sheet)
+    vetoed = jiebang("lineup", "results", ID, sheet, *rubric)
+    assert "3 位评委中 2 位认为离题：不属低空" in vetoed.out
