@@ -119,7 +119,7 @@ def test_results_come_from_the_sheets_and_awards_go_to_the_achievements(
     asked = ("lineup", "results", ID, sheet, *rubric, "--award", "一等奖=1", "--record")
     done = jiebang(*asked, "--out", out)
     assert (done.code, done.err) == (0, "")
-    assert [line.split()[:2] for line in done.out.splitlines()[2:4]][0] == ["1", "CG-1"]
+    assert next(line.split()[:2] for line in done.out.splitlines()[2:4]) == ["1", "CG-1"]
     assert "81.00" in done.out
     assert load_workbook(out).sheetnames == ["成绩", "评委总分", "没有成绩", "规则"]
     assert "海岛无人机送药路演一等奖" in jiebang("show", "CG-1").out
