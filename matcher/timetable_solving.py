@@ -15,7 +15,7 @@ from typing import Any
 
 from graph.problems import Problem, Refused
 from matcher.lineup import RuleLevel
-from matcher.timetable import Pitch, Places, Programme, RuleKind, Slot, check, is_free, lots, slots
+from matcher.timetable import RULES, Pitch, Places, Programme, RuleKind, Slot, check, is_free, lots, slots
 from matcher.timetable_conflicts import adjacent, judging, standing
 from matcher.timetable_words import Rule, rule_words, ways_out
 
@@ -73,6 +73,8 @@ def arrange(
     _refuse_errors(programme)
     stood = {id: place for id, place in (before or {}).items() if id in {one.id for one in programme.pitches}}
     _refuse_locks(programme, stood, locked)
+    if crowded := _crowded(programme):
+        return _infeasible(programme, stood, locked, effort, crowded)
     model = _Model(programme, stood, locked)
     model.require(model.hard)
     proven = True
@@ -80,7 +82,7 @@ def arrange(
     for aim in (model.cost("resolve"), model.moves, hints, model.distance):
         done = model.least(aim, effort)
         if done is None:
-            return _infeasible(programme, stood, locked, effort)
+            return _infeasible(programme, stood, locked, effort, ())
         proven &= done
         if aim is hints and not isinstance(hints, int):
             model.hints_bound = model.bound()
@@ -131,6 +133,9 @@ class _Model:
             self.program.add_at_most_one(self.at[pitch.id, slot.place] for pitch in self.pitches)
         for pitch in self.pitches:
             self.program.add_at_most_one(self.at[pitch.id, slot.place] for slot in self.slots)
+        self.program.add(
+            sum(self.at.values()) <= len(self.slots)
+        )  # follows from the above, and spares a long search
         self.broken: dict[Rule, Any] = {}
         self._each(locked)
         self._pairs()
@@ -310,9 +315,11 @@ def _against(programme: Programme, pitch: Pitch, slot: Slot) -> list[Rule]:
     return found
 
 
-def _infeasible(programme: Programme, before: Places, locked: Collection[str], effort: float) -> Infeasible:
+def _infeasible(
+    programme: Programme, before: Places, locked: Collection[str], effort: float, crowded: Sequence[Rule]
+) -> Infeasible:
     model = _Model(programme, before, locked)
-    clash = _smallest(model, model.hard, effort)
+    clash = crowded or _smallest(model, model.hard, effort)
     model.least(sum(_EASE[rule.kind] * model.broken[rule] for rule in model.hard), effort)
     relaxed = tuple(rule for rule in model.hard if model.value(model.broken[rule]))
     told = "；".join(rule_words(programme, clash))
@@ -327,6 +334,48 @@ def _infeasible(programme: Programme, before: Places, locked: Collection[str], e
             remedy=f"代价最小的办法：{way}" if way else "请放宽其中一条",
         ),
     )
+
+
+def _crowded(programme: Programme) -> list[Rule]:
+    """Pitches that have fewer slots between them than they are many, with the rules that keep them to these.
+
+    By Hall's theorem (1935) such pitches are there whenever a greatest matching leaves one out: those that alternating paths
+    from it reach. Empty where every pitch has a slot of its own, or need not have one.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    every, pitches = slots(programme), sorted(programme.pitches, key=lambda one: one.id)
+    if programme.level("placed") != "forbid" or not pitches:
+        return []
+    strict = {kind for kind in RULES if programme.level(kind) == "forbid"}
+    barred = [
+        [[rule for rule in _against(programme, pitch, slot) if rule.kind in strict] for slot in every]
+        for pitch in pitches
+    ]
+    allowed = [[at for at, rules in enumerate(row) if not rules] for row in barred]
+    cells = [(row, at) for row, some in enumerate(allowed) for at in some]
+    graph = csr_array(([True] * len(cells), tuple(zip(*cells, strict=True)) or ((), ())), shape=(len(pitches), max(len(every), 1)))  # fmt: skip
+    slot_of = maximum_bipartite_matching(graph, perm_type="column").tolist()
+    if min(slot_of) >= 0:
+        return []
+    holder = {at: row for row, at in enumerate(slot_of) if at >= 0}
+    reached, waiting, taken = {slot_of.index(-1)}, [slot_of.index(-1)], set()
+    while waiting:
+        for at in allowed[waiting.pop()]:
+            taken.add(at)
+            if holder[at] not in reached:
+                reached.add(holder[at])
+                waiting.append(holder[at])
+    found = {Rule(kind="placed", about=(pitches[row].id,)) for row in reached}
+    for row in reached:
+        outside = [rules for at, rules in enumerate(barred[row]) if at not in taken]
+        needed = sorted({rule for rules in outside for rule in rules})
+        for rule in list(needed):
+            if all(set(rules) & set(needed) - {rule} for rules in outside):
+                needed.remove(rule)
+        found |= set(needed)
+    return sorted(found)
 
 
 def _smallest(model: _Model, rules: Sequence[Rule], effort: float) -> list[Rule]:

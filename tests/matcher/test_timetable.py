@@ -257,6 +257,22 @@ def _tried(one: Programme) -> list[dict[str, tuple[str, int]]]:
     return [{id: place for id, place in zip(ids, way, strict=True) if place} for way in ways]
 
 
+def _rules(one: Programme, places: Places) -> set[Rule]:
+    """The rules that a timetable breaks, by what they are about."""
+    pitches = {pitch.id: pitch for pitch in one.pitches}
+    about = {
+        "session": lambda t: t[:1],
+        "judge_free": lambda t: t[::-1],
+        "judge_conflict": lambda t: t[::-1],
+        "institution_apart": lambda t: (pitches[t[0]].institution,),
+        "scene_together": lambda t: (pitches[t[0]].scene,),
+    }
+    return {
+        Rule(kind=found.rule, about=about.get(found.rule, lambda t: t)(found.touches))
+        for found in conflicts(one, places)
+    }
+
+
 def _worth(one: Programme, places: Places) -> tuple[int, int, int, int]:
     found = [conflict.level for conflict in conflicts(one, places)]
     number, drawn = {slot.place: n for n, slot in enumerate(slots(one), 1)}, lots(one)
@@ -274,7 +290,10 @@ def test_the_best_of_all_timetables_is_found(one: Programme) -> None:
         assert isinstance(found, Infeasible)
         strict = [rule for rule in conflicts(one, found.places) if rule.level == "forbid"]
         assert {rule.rule for rule in strict} == {rule.kind for rule in found.relaxed}
-        assert found.clash
+        held = [_rules(one, places) for places in _tried(one)]
+        assert all(broken & set(found.clash) for broken in held)
+        for rule in found.clash:
+            assert any(not broken & set(found.clash) - {rule} for broken in held)
         assert found.problem.remedy.startswith("代价最小的办法：")
     else:
         assert isinstance(found, Timetable)
@@ -316,6 +335,19 @@ def test_too_many_pitches_are_told_with_the_number_that_is_too_much() -> None:
     assert len(found.clash) == 5
     assert len(found.places) == 4
     assert "增加 3 个时段，或撤下 3 个项目" in found.problem.remedy
+
+
+def test_pitches_that_are_free_at_the_same_few_slots_are_named_with_what_keeps_them_there() -> None:
+    early = (span(at(9), at(9, 30)),)
+    found = arrange(programme(*(pitch(id, free=early if id != "D" else None) for id in "ABCD")))
+    assert isinstance(found, Infeasible)
+    assert found.clash == tuple(
+        Rule(kind=kind, about=(id,))
+        for kind in ("placed", "presenter_free")
+        for id in "ABC"  # type: ignore[arg-type]
+    )
+    assert len(found.relaxed) == 1
+    assert found.problem.remedy.startswith("代价最小的办法：与“项目")
 
 
 def test_a_room_that_another_event_has_refuses_and_names_it() -> None:
