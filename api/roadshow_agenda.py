@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
+from graph.feedback import LEVEL_LABELS
 from matcher.meetings import Meeting, MeetingDay, Side
 from matcher.timetable import Places, Programme, Session, Span, slots
 from matcher.timetable_conflicts import judging
 
-LEVELS = {4: "强相关", 3: "较强相关", 2: "弱相关", 1: "无相关"}
+_GOOD = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,10 @@ def _facts(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _fits(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for fit in sorted(one["fits"], key=lambda fit: (-fit["fit"], fit["id"])):
-        yield fit["title"], f"{LEVELS.get(fit['level'], '')}（把握 {round(100 * fit['fit'])}%）"
+    """Whom it fits well, or where it fits nobody well, whom it fits best: a handbook is no place for the rest."""
+    fits = sorted(one["fits"], key=lambda fit: (-fit["fit"], fit["id"]))
+    for fit in [fit for fit in fits if fit["level"] >= _GOOD] or fits[:1]:
+        yield fit["title"], f"{LEVEL_LABELS.get(fit['level'], '')}（把握 {round(100 * fit['fit'])}%）"
 
 
 def appointments(day: MeetingDay, meetings: Sequence[Meeting], side: Side) -> dict[str, list[Appointment]]:

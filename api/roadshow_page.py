@@ -80,7 +80,7 @@ def picture(programme: Programme, places: Places) -> str:
         top += height + _TOP
     width = _LEFT + _COLUMN * max(sum(s.span.start.date() == day for s, _ in parts) for day in days)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top - 30:.0f}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top - 30:.0f}" style="max-width:{width}px" role="img" '
         f'aria-label="{_text(programme.title)}日程图" font-family="{_FONTS}">{"".join(blocks)}</svg>'
     )
 
