@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.identifiers.maturity import maturity_label
 from graph.resources import resource
 
 Whole = NDArray[np.int64]
@@ -157,7 +158,7 @@ class Broken:
 
 def stage_of(trl: int) -> str:
     """The stage of maturity a TRL belongs to; empty for an unknown one."""
-    return next((name for name, low, high in lineup_policy()["stages"] if low <= trl <= high), "")
+    return maturity_label(trl) if trl else ""
 
 
 def rows_of(pool: Pool, terms: Terms) -> list[Row]:

@@ -206,6 +206,7 @@ def applied(live: Live, edit: Edit, *, role: str, at: datetime) -> Changed | Cla
     Raises ``Refused``: for ids that are not on stage or not there, a place that is none, settings that cannot be read,
     ``lineup_forbidden`` where a change by hand newly breaks a rule of the level 禁止; and as ``edited`` does.
     """
+    edit = replace(edit, ids=tuple(dict.fromkeys(edit.ids)))
     maker = {
         "solve": _solve, "lock": _lock, "unlock": _lock, "swap": _swap, "drop": _drop, "add": _add, "move": _move, "set": _set,
     }[edit.operation]  # fmt: skip

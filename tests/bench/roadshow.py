@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    measured = [
+    measured: list[dict[str, Any]] = [
         {"case": name, "seed": seed} | _measured(*sizes, seed)
         for name, sizes in _CASES.items()
         for seed in _SEEDS

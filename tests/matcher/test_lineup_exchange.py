@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,7 +89,7 @@ def test_what_it_costs_to_bring_somebody_in_is_exact(game: tuple[Pool, Terms]) -
         # What bars it alone is let off; nobody else is.
         barred = {
             kind for kind, _ in wrong(pool, terms, (id,)) if kind in OWN and terms.levels.get(kind) != "hint"
-        }  # type: ignore[call-overload]
+        }
         assert bool(told.rules) is bool(barred)
         possible = [
             worth(pool, terms, some)
@@ -104,7 +106,7 @@ def test_what_it_costs_to_bring_somebody_in_is_exact(game: tuple[Pool, Terms]) -
         assert rough.cost is None or (told.cost is not None and rough.cost >= told.cost)
 
 
-def _kept_but_for(pool: Pool, terms: Terms, some: tuple[str, ...], id: str, barred: set[str]) -> bool:
+def _kept_but_for(pool: Pool, terms: Terms, some: tuple[str, ...], id: str, barred: Collection[str]) -> bool:
     found = wrong(pool, terms, some)
     if barred:
         others = wrong(pool, terms, tuple(one for one in some if one != id))

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,7 +56,7 @@ def test_who_is_forced_is_on_stage_at_the_least_loss(game: tuple[Pool, Terms], d
     assert (found.total if isinstance(found, Found) else None) == max(with_it, default=None)
 
 
-def test_same_candidates_in_another_order_give_the_same_lineup() -> None:
+def test_same_question_among_many_equals_gives_the_same_lineup() -> None:
     rng = np.random.default_rng(7)
     n = 60
     fit = rng.integers(0, 5, (3, n)) * 100_000  # many equals
@@ -88,7 +86,3 @@ def test_without_effort_nothing_is_called_proven() -> None:
     assert isinstance(whole, Found)
     assert whole.proven
     assert not isinstance(hasty, Found) or (hasty.bound >= whole.total >= hasty.total)
-    assert can_hold(pool, rows_of(pool, replace(terms, numbers={"pitches": 300, "team": 1})), effort=0.0) in (
-        True,
-        False,
-    )

@@ -124,6 +124,16 @@ def test_who_is_dropped_is_followed_by_an_alternate_and_nobody_else_moves(engine
     assert gone not in edit(engine, after.roadshow, "solve", anew=True).roadshow.ids
 
 
+def test_several_dropped_at_once_each_have_a_successor_and_naming_one_twice_is_once(engine: Engine) -> None:
+    roadshow = made(engine)
+    gone = roadshow.ids[:2]
+    after = edit(engine, roadshow, "drop", *gone, gone[0], reason="取消").roadshow
+    assert len(after.ids) == 4
+    assert after.ids[2:] == roadshow.ids[2:]
+    assert not {*gone} & {*after.ids}
+    assert [one.achievement for one in after.out] == [*gone]
+
+
 def test_dropped_without_successor_leaves_a_gap_that_solving_fills(engine: Engine) -> None:
     roadshow = made(engine)
     after = edit(engine, roadshow, "drop", roadshow.ids[1], fill=False)
