@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graph.problems import Problem, Refused
+from matcher.deletion_filter import fewest
 from matcher.lineup import RuleLevel
 from matcher.timetable import RULES, Pitch, Places, Programme, RuleKind, Slot, check, is_free, lots, slots
 from matcher.timetable_conflicts import adjacent, judging, standing
@@ -379,10 +380,6 @@ def _crowded(programme: Programme) -> list[Rule]:
 
 
 def _smallest(model: _Model, rules: Sequence[Rule], effort: float) -> list[Rule]:
-    """Rules of which none can be spared from the clash: each is tried without (deletion filter, Chinneck 1991)."""
-    left = model.impossible(rules, effort) or list(rules)
-    for rule in list(left):
-        if rule in left:
-            smaller = model.impossible([one for one in left if one != rule], effort)
-            left = left if smaller is None else smaller
-    return sorted(left)
+    """Rules of which none can be spared from the clash."""
+    core = model.impossible(rules, effort) or list(rules)
+    return sorted(fewest(core, lambda some: model.impossible(some, effort) is not None))

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -260,7 +261,7 @@ def _tried(one: Programme) -> list[dict[str, tuple[str, int]]]:
 def _rules(one: Programme, places: Places) -> set[Rule]:
     """The rules that a timetable breaks, by what they are about."""
     pitches = {pitch.id: pitch for pitch in one.pitches}
-    about = {
+    about: dict[str, Callable[[tuple[str, ...]], tuple[str, ...]]] = {
         "session": lambda t: t[:1],
         "judge_free": lambda t: t[::-1],
         "judge_conflict": lambda t: t[::-1],
@@ -342,9 +343,7 @@ def test_pitches_that_are_free_at_the_same_few_slots_are_named_with_what_keeps_t
     found = arrange(programme(*(pitch(id, free=early if id != "D" else None) for id in "ABCD")))
     assert isinstance(found, Infeasible)
     assert found.clash == tuple(
-        Rule(kind=kind, about=(id,))
-        for kind in ("placed", "presenter_free")
-        for id in "ABC"  # type: ignore[arg-type]
+        Rule(kind=kind, about=(id,)) for kind in ("placed", "presenter_free") for id in "ABC"
     )
     assert len(found.relaxed) == 1
     assert found.problem.remedy.startswith("代价最小的办法：与“项目")
