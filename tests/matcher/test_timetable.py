@@ -268,10 +268,12 @@ def _rules(one: Programme, places: Places) -> set[Rule]:
         "institution_apart": lambda t: (pitches[t[0]].institution,),
         "scene_together": lambda t: (pitches[t[0]].scene,),
     }
-    return {
-        Rule(kind=found.rule, about=about.get(found.rule, lambda t: t)(found.touches))
-        for found in conflicts(one, places)
-    }
+    found = set()
+    for one_broken in conflicts(one, places):
+        told = about.get(one_broken.rule)
+        touches = one_broken.touches
+        found.add(Rule(kind=one_broken.rule, about=told(touches) if told else touches))
+    return found
 
 
 def _worth(one: Programme, places: Places) -> tuple[int, int, int, int]:
