@@ -51,10 +51,11 @@ check: $(VENV)/.transformers lint types
 fuzz: $(VENV)/.test
 	JIEBANG_FUZZ=$${JIEBANG_FUZZ:-200} $(BIN)/python -m pytest tests/api/test_schema.py
 
-# Writes bench.json: encoding, match, index, import and memory at three sizes; and serve.json: a server under load.
+# Writes bench.json: encoding, match, index, import and memory at three sizes; serve.json: a server under load; roadshow.json: lineups.
 bench: $(VENV)/.core
 	$(BIN)/python -m tests.bench.run --out bench.json
 	$(BIN)/python -m tests.bench.serving > serve.json
+	$(BIN)/python -m tests.bench.roadshow --out roadshow.json
 
 clean:
 	rm -rf $(VENV) .demo build dist *.egg-info

@@ -40,6 +40,7 @@ from api.routes import (
     orders,
     races,
     reviews,
+    roadshows,
     tasks,
     webhooks,
 )  # fmt: skip
@@ -68,8 +69,8 @@ def create_app(settings: ServeSettings) -> FastAPI:
     )  # fmt: skip
     # In this order the page lists them: what partners come for first.
     for module in (
-        docs, matches, graph, feedback, orders, tasks, bids, reviews, awards, races, assignments, cases, lists, jobs,
-        webhooks, keys,
+        docs, matches, graph, feedback, orders, tasks, bids, reviews, awards, races, assignments, roadshows, cases, lists,
+        jobs, webhooks, keys,
     ):  # fmt: skip
         app.include_router(module.router)
     for kind in PLURALS:

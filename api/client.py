@@ -51,6 +51,12 @@ from api.wire import (
     Pair,
     ProblemDocument,
     Replayed,
+    RoadshowBrief,
+    RoadshowChecked,
+    RoadshowDone,
+    RoadshowMove,
+    RoadshowPage,
+    RoadshowShown,
     Scope,
     Scores,
     WebhookCreated,
@@ -465,6 +471,28 @@ class JiebangClient:
     def award_reasons(self, task: str, bid: str) -> ReasonsShown:
         """What the bidder of a bid that lost is told."""
         return self._given(ReasonsShown, "GET", f"/v1/tasks/{_escaped(task)}/award/reasons/{_escaped(bid)}")
+
+    def make_roadshow(self, **asked: Any) -> RoadshowDone:
+        """A roadshow with its first lineup; ``asked``: theme, field, scenes, pitches, rules … (``RoadshowSent``)."""
+        return self._given(RoadshowDone, "POST", "/v1/roadshows", body=asked)
+
+    def roadshow(self, id: str, *, version: int | None = None) -> RoadshowShown:
+        """A roadshow as it stands, or one of its released versions."""
+        asked = {} if version is None else {"version": version}
+        return self._given(RoadshowShown, "GET", f"/v1/roadshows/{_escaped(id)}", params=asked)
+
+    def roadshows(self) -> Iterator[RoadshowBrief]:
+        """The partner's roadshows."""
+        return self._items(RoadshowPage, "/v1/roadshows")
+
+    def check_roadshow(self, id: str) -> RoadshowChecked:
+        """The rules that a lineup breaks now, and who is not on stage: why, and what would have to give."""
+        return self._given(RoadshowChecked, "GET", f"/v1/roadshows/{_escaped(id)}/conflicts")
+
+    def move_roadshow(self, seen: RoadshowShown, move: RoadshowMove, **values: Any) -> RoadshowDone:
+        """Change a roadshow, release it, take its next step; refused if it is no longer as ``seen``."""
+        sent = {"move": move, "draft": seen.draft, **values}
+        return self._given(RoadshowDone, "POST", f"/v1/roadshows/{_escaped(seen.id)}/moves", body=sent)
 
     def published(self, name: ListName) -> Iterator[Record]:
         """The records of one of the three published lists."""

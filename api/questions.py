@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 from api.breakdown import breakdown, case_breakdown
+from api.lineup_values import change_values, check_values, clash_values
 from graph.kinds import KINDS, Achievement, Broker, Node, Scene
 from graph.network import FIELD, RELATION_LABELS
+from graph.problems import Refused
 from graph.processes import Process
 from graph.store.changes import NodeKey
 from graph.values import Visibility
@@ -18,8 +20,12 @@ from matcher.brokers import BrokerMatch, rank_brokers
 from matcher.engine import Engine
 from matcher.explanation import Explanation
 from matcher.filters import Filters
+from matcher.lineup_conflicts import Clash
 from matcher.ranker import LEVELS
 from matcher.ranking import Asked, Match
+from matcher.roadshow_edits import Edit, Live
+from matcher.roadshow_steps import change
+from matcher.roadshows import Roadshow
 from matcher.similar_cases import similar_cases
 
 _BRIEF = (
@@ -111,6 +117,21 @@ class NeighbourhoodQuestion(Question):
     relations: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, kw_only=True)
+class LineupQuestion(Question):
+    """What a roadshow (as JSON) comes to by an edit, by its first lineup where ``edit`` is None, or how it stands.
+
+    ``shown`` is who was on stage before. Nothing is written: the answer has the roadshow after it.
+    """
+
+    roadshow: str
+    edit: Mapping[str, Any] | None
+    looks: bool
+    shown: tuple[tuple[str, tuple[str, ...]], ...]
+    role: str
+    at: str
+
+
 def answer_all(engine: Engine, questions: Sequence[Question]) -> list[bytes]:
     """The answers as UTF-8 JSON, in order; matches are ranked together, which is cheaper than one by one."""
     ranked = _ranked(engine, [q for q in questions if isinstance(q, MatchQuestion)])
@@ -152,9 +173,36 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return _similar_cases(engine, question)
         case NeighbourhoodQuestion():
             return _neighbourhood(engine, question)
+        case LineupQuestion():
+            return _lineup(engine, question)
         case OwnQuestion():
             return question.answer(engine)
     raise TypeError(type(question).__name__)
+
+
+def _lineup(engine: Engine, question: LineupQuestion) -> dict[str, Any]:
+    """The roadshow after an edit with what changed, what it breaks, or why it is not done."""
+    roadshow = Roadshow.model_validate_json(question.roadshow)
+    shown = tuple((title, frozenset(ids)) for title, ids in question.shown)
+    try:
+        if question.looks:
+            live = Live(engine, roadshow, shown=shown, today=question.today)
+            return check_values(live, live.left_out()) | {
+                "binding": [b.message for b in live.conflicts if b.rule.binds]
+            }
+        made = change(
+            engine, roadshow, None if question.edit is None else Edit(**question.edit), shown=shown, today=question.today,
+            role=question.role, at=datetime.fromisoformat(question.at),
+        )  # fmt: skip
+    except Refused as refused:  # as values: exceptions of two processes are not alike
+        return {"refused": [refused.code, refused.message, refused.remedy]}
+    if isinstance(made, Clash):
+        problem = made.problem
+        return {
+            "refused": [problem.code, f"{problem.message}。", f"{problem.remedy}。"],
+            "clash": clash_values(made),
+        }
+    return {"roadshow": made.roadshow.model_dump_json(), "change": change_values(made)}
 
 
 def _matches(engine: Engine, question: MatchQuestion, matches: Sequence[Match]) -> dict[str, Any]:

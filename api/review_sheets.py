@@ -43,7 +43,7 @@ def read_declared(path: Path, experts: Mapping[str, str]) -> tuple[list[Declarat
         by_name.setdefault(name, []).append(id)
     result: list[Declaration] = []
     problems: list[Problem] = []
-    for table, row, cells in _rows(path, DECLARED_COLUMNS, (), problems):
+    for table, row, cells in read_rows(path, DECLARED_COLUMNS, (), problems):
         place = {"sheet": table.sheet, "row": row}
         ids = [cells["id"]] if cells["id"] in experts else by_name.get(cells["name"] or cells["id"], [])
         if len(ids) != 1:
@@ -69,13 +69,13 @@ def read_marks(path: Path, review: Review, expert: str = "") -> tuple[list[Mark]
     ids = {**{name: id for id, name in review.experts.items()}, **{id: id for id in review.experts}}
     marks: list[Mark] = []
     problems: list[Problem] = []
-    for table, row, cells in _rows(path, MARK_COLUMNS, ("id",), problems, extra=tuple(review.weights)):
+    for table, row, cells in read_rows(path, MARK_COLUMNS, ("id",), problems, extra=tuple(review.weights)):
         place = {"sheet": table.sheet, "row": row}
         if cells["id"] in _SUMS or not cells["id"]:
             continue
-        who = next((ids[name] for name in _named(table, cells, expert) if name in ids), None)
+        who = next((ids[name] for name in named_experts(table, cells, expert) if name in ids), None)
         if who is None:
-            said = "、".join(_named(table, cells, expert)) or "（没有写）"
+            said = "、".join(named_experts(table, cells, expert)) or "（没有写）"
             known = "、".join(review.experts.values())
             problems.append(
                 _problem("expert_unknown", f"看不出是哪位专家的评分：{said}", f"专家有：{known}", **place)
@@ -87,15 +87,16 @@ def read_marks(path: Path, review: Review, expert: str = "") -> tuple[list[Mark]
                 _problem("bid_unknown", f"没有标书“{cells['id'][:30]}”", f"标书有：{known}", **place)
             )
             continue
-        given = _figures(cells, review.weights, place, problems)
+        given = read_figures(cells, review.weights, place, problems)
         if given:  # a line without any mark is one not read: the check for what is missing tells it
             marks.append(Mark(expert=who, entry=cells["id"], marks=given, remark=cells["remark"]))
     return marks, problems
 
 
-def _figures(
+def read_figures(
     cells: Mapping[str, str], weights: Mapping[str, str], place: Mapping[str, object], problems: list[Problem]
 ) -> dict[str, str]:
+    """The marks of a row; what is no number, and a total that does not agree, is told."""
     given = {}
     for name in weights:
         if cells[name] in _NOTHING:
@@ -124,7 +125,7 @@ def _number(text: str) -> Decimal | None:
     return value if value.is_finite() else None
 
 
-def _named(table: Table, cells: Mapping[str, str], expert: str) -> list[str]:
+def named_experts(table: Table, cells: Mapping[str, str], expert: str) -> list[str]:
     """What may be an expert's name or id, the surest first."""
     lines = [found[1] for line in table.banner if (found := _EXPERT_LINE.search(line))]
     # 专家：张三（ZJ-1）
@@ -134,7 +135,7 @@ def _named(table: Table, cells: Mapping[str, str], expert: str) -> list[str]:
     return [name for name in dict.fromkeys((cells["expert"], *lines, expert, *places)) if name]
 
 
-def _rows(
+def read_rows(
     path: Path,
     columns: Mapping[str, Sequence[str]],
     required: Sequence[str],

@@ -1,7 +1,7 @@
 """What goes over the wire: the shapes of requests and answers, as the OpenAPI document and the client know them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -468,6 +468,244 @@ class OrderPage(Given):
 
     items: list[OrderShown]
     next: str | None
+
+
+RoadshowState = Literal["draft", "released", "held", "closed", "cancelled"]
+RoadshowMove = Literal[
+    "solve", "lock", "unlock", "swap", "drop", "add", "move", "set", "release", "hold", "close", "cancel"
+]  # fmt: skip
+RuleLevelName = Literal["forbid", "resolve", "hint", "ignore"]
+Settings = Annotated[
+    dict[str, Annotated[int, Field(ge=0, le=10_000)]],
+    Field(
+        max_length=200,
+        description='规则的数，如 {"institution": 1, "maturity": 6}；写受邀场景的编号则为该场景至少几项',
+    ),
+]
+Levels = Annotated[
+    dict[str, RuleLevelName],
+    Field(max_length=20, description="规则的级别：forbid 禁止、resolve 发布前须解决、hint 提示、ignore 忽略"),
+]
+Ids = Annotated[list[RecordId], Field(max_length=200)]
+
+
+class RoadshowSent(Sent):
+    """What a roadshow is held for: a theme, a field or scenes; and by which rules its lineup is worked out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [
+        {"theme": "低空经济", "pitches": 6, "rules": {"institution": 2}},
+    ]})  # fmt: skip
+
+    theme: Short = ""
+    field: Annotated[str, Field(max_length=40)] = ""
+    scenes: Annotated[Ids, Field(description="受邀的场景（也可写企业）")] = []
+    title: Short = ""
+    day: date | None = None
+    pitches: Annotated[int, Field(ge=1, le=100)] = 12
+    rules: Settings = {}
+    levels: Levels = {}
+    must: Ids = []
+    must_not: Ids = []
+
+
+class RoadshowMoveSent(Sent):
+    """A change or step of a roadshow, by who has seen its draft ``draft``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"move": "drop", "draft": 1, "ids": ["CG-101"], "reason": "撞期"}]}
+    )
+
+    move: RoadshowMove
+    draft: Annotated[int, Field(ge=0, le=1_000_000, description="您看的是第几稿")]
+    ids: Annotated[Ids, Field(description="哪些项目；swap 写换下的和换上的")] = []
+    place: Annotated[int | None, Field(ge=1, le=1000, description="第几个，从 1 数")] = None
+    anew: Annotated[bool, Field(description="solve：不管改动多少，重排到最优")] = False
+    fill: Annotated[bool, Field(description="drop：由候补顶上")] = True
+    rules: Settings = {}
+    levels: Levels = {}
+    must: Ids = []
+    must_not: Ids = []
+    note: Note = ""
+    reason: Note = ""
+
+
+class ListenerFit(Given):
+    """How a pitch fits one listener; the theme itself has the id ""."""
+
+    id: str
+    title: str
+    level: Level
+    fit: float
+
+
+class PitchShown(Given):
+    """Somebody on stage or standing by."""
+
+    place: int
+    id: str
+    title: str
+    summary: str
+    advantages: str
+    indicators: str
+    owner: str
+    inventors: list[str]
+    field: list[str]
+    maturity: str
+    ip_status: str
+    cooperation: list[str]
+    fit: float
+    fits: list[ListenerFit]
+    reason: str
+    locked: bool
+    by_hand: bool
+    replaces: list[str]
+
+
+class VersionShown(Given):
+    """A released version."""
+
+    number: int
+    at: AwareDatetime
+    by: str
+    note: str
+
+
+class OutShown(Given):
+    """Who shall not pitch here, and why."""
+
+    achievement: str
+    reason: str
+
+
+class RoadshowShown(Given):
+    """A roadshow as it stands, or one of its versions."""
+
+    id: str
+    partner: str
+    title: str
+    theme: str
+    field: str
+    task: str | None
+    day: date | None
+    state: RoadshowState
+    state_label: str
+    duty: str
+    reason: str
+    audience: str
+    draft: int
+    version: int
+    is_draft: bool
+    listeners: list[Named]
+    pitches: list[PitchShown]
+    alternates: list[PitchShown]
+    total: float
+    best: float
+    proven: bool
+    rules: dict[str, int]
+    levels: dict[str, str]
+    coverage: dict[str, int]
+    must: list[str]
+    out: list[OutShown]
+    timetable: dict[str, Any] | None
+    meetings: dict[str, Any] | None
+    versions: list[VersionShown]
+
+
+class RoadshowBrief(Given):
+    """A line of the list of roadshows."""
+
+    id: str
+    partner: str
+    title: str
+    state: RoadshowState
+    state_label: str
+    day: date | None
+    pitches: int
+    draft: int
+    versions: int
+
+
+class RoadshowPage(Given):
+    """Roadshows that the caller may see: a partner its own, staff all."""
+
+    items: list[RoadshowBrief]
+    next: str | None
+
+
+class ConflictShown(Given):
+    """A rule that a lineup breaks, and the pitches that touches."""
+
+    rule: str
+    level: RuleLevelName
+    level_label: str
+    message: str
+    touches: list[str]
+
+
+class LeftOutShown(Given):
+    """Who is not on stage, why, and what would have to give; ``cost`` is at most so much unless ``exact``."""
+
+    id: str
+    title: str
+    reason: str
+    rules: list[str]
+    gives: list[str]
+    comes: list[str]
+    cost: float | None
+    exact: bool
+
+
+class RoadshowChecked(Given):
+    """A lineup beside the data as they are now."""
+
+    conflicts: list[ConflictShown]
+    left_out: list[LeftOutShown]
+
+
+class PlaceCost(Given):
+    """A place that changed hands and what that costs; negative is a gain."""
+
+    place: int
+    out: str | None
+    into: str | None
+    cost: float
+
+
+class PlaceMoved(Given):
+    """Who stayed and moved."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    id: str
+    from_: Annotated[int, Field(alias="from")]
+    to: int
+
+
+class LineupChange(Given):
+    """What an edit came to."""
+
+    id: str
+    draft: int
+    state: RoadshowState
+    stage: list[str]
+    alternates: list[str]
+    before: float
+    total: float
+    best: float
+    proven: bool
+    gap: float
+    costs: list[PlaceCost]
+    moves: list[PlaceMoved]
+    conflicts: list[ConflictShown]
+    new_conflicts: list[ConflictShown]
+    notes: list[str]
+
+
+class RoadshowDone(Given):
+    """A roadshow after a change, and what changed; null where only its state did."""
+
+    roadshow: RoadshowShown
+    change: LineupChange | None
 
 
 class Rows(Given):

@@ -13,11 +13,10 @@ from matcher.assignment_instance import Instance, Pair, Rule, RuleKind
 from matcher.assignment_model import Model, eligible, model_of, rules_of
 from matcher.assignment_program import best_choice, relaxed_conflict
 from matcher.assignment_words import conflict_words
+from matcher.deletion_filter import fewest
 
 # So many conflicts are looked for: whoever has mended these asks again.
 _TOLD = 5
-# So often a smaller set of rules is tried; what is left then conflicts all the same, but may not be the smallest.
-_TRIES = 600
 _EFFORT = 5.0
 _NEEDS: tuple[RuleKind, ...] = ("scene_least", "achievement_least", "floor", "forced")
 
@@ -191,19 +190,8 @@ def _reduced(model: Model) -> Model:
 
 
 def _fewest(rules: Sequence[Rule], conflicting: Callable[[Sequence[Rule]], bool]) -> tuple[Rule, ...]:
-    """Of rules in conflict as few as still are: whatever can be left out is, in halves, quarters … and one by one."""
-    kept, size, tries = list(rules), max(len(rules) // 2, 1), 0
-    while size:
-        at = 0
-        while at < len(kept) and tries < _TRIES:
-            rest = kept[:at] + kept[at + size :]
-            tries += 1
-            if conflicting(rest):
-                kept = rest
-            else:
-                at += size
-        size //= 2
-    return tuple(sorted(kept, key=lambda rule: (rule.kind not in _NEEDS, rule)))
+    """Of rules in conflict as few as still are, needs first."""
+    return tuple(sorted(fewest(rules, conflicting), key=lambda rule: (rule.kind not in _NEEDS, rule)))
 
 
 def _forced(pair: tuple[str, str]) -> Rule:

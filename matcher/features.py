@@ -102,6 +102,14 @@ def centred_cosine(corpus: Corpus, view: str, query: NDArray[np.float32], slots:
     return np.asarray(np.clip(centred, 0.0, 1.0), dtype=np.float64)
 
 
+def centred_rows(corpus: Corpus, view: str, slots: NDArray[np.int64]) -> Values:
+    """Unit vectors whose products are the cosines of ``centred_cosine``, but for their last bits; 0 for a blank text."""
+    rows = corpus.vectors[view].vectors(slots).astype(np.float64)
+    centred = np.where(rows.any(axis=1, keepdims=True), rows - corpus.centre(view), 0.0)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(np.divide(centred, lengths, where=lengths > 1e-3, out=np.zeros_like(centred)))
+
+
 def _meaning(view: str) -> Callable[[Pairs], Values]:
     return lambda pairs: centred_cosine(pairs.corpus, view, pairs.subject.vectors[view], pairs.slots)
 

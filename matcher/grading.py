@@ -32,6 +32,9 @@ _EQUAL = Decimal("1e-12")
 _TRIMMABLE = 3
 _FULL = Decimal(100)
 
+# What an expert and an entry are called in messages.
+WORDS = ("专家", "标书")
+
 Pair = tuple[str, str]
 
 
@@ -141,29 +144,34 @@ def check_sheets(
     expected: Mapping[str, Sequence[str]],
     barred: Iterable[Pair] = (),
     names: Mapping[str, str] | None = None,
+    words: tuple[str, str] = WORDS,
 ) -> list[Problem]:
     """What is wrong with the sheets handed in; ``expected`` are the experts of every entry, ``barred`` (expert, entry).
 
-    ``names`` of experts are what they are called by in place of their ids.
+    ``names`` of experts are what they are called by in place of their ids; ``words`` are for an expert and an entry.
 
     Every mark there and within its range, every expected sheet there once, none of a stranger or where there is a conflict.
     """
     excluded, weights = set(barred), {one.name: one.weight for one in rubric.criteria}
     wanted = {(expert, entry) for entry, experts in expected.items() for expert in experts}
-    problems, called = [], names or {}
+    problems, called, (judge, entry_word) = [], names or {}, words
     times = Counter((sheet.expert, sheet.entry) for sheet in sheets)
     for sheet in sheets:
         pair, who = (
             (sheet.expert, sheet.entry),
-            f"专家 {called.get(sheet.expert, sheet.expert)} 对标书 {sheet.entry} ",
+            f"{judge} {called.get(sheet.expert, sheet.expert)} 对{entry_word} {sheet.entry} ",
         )
         if pair in excluded:
             problems.append(
-                _problem("score_excluded", f"{who}应回避，却有评分", "请去掉这份评分，改由候补专家评")
+                _problem("score_excluded", f"{who}应回避，却有评分", f"请去掉这份评分，改由候补{judge}评")
             )
         elif pair not in wanted:
             problems.append(
-                _problem("score_unexpected", f"{who}没有分配，却有评分", "请核对专家和标书编号，或先调整分配")
+                _problem(
+                    "score_unexpected",
+                    f"{who}没有分配，却有评分",
+                    f"请核对{judge}和{entry_word}编号，或先调整分配",
+                )
             )
         problems += [
             _problem("score_unknown", f"{who}多了评分项“{name[:30]}”", f"评分项只有：{'、'.join(weights)}")
@@ -173,13 +181,13 @@ def check_sheets(
         problems += _marks(sheet, weights, who)
     for (expert, entry), number in sorted(times.items()):
         if number > 1:
-            message = f"专家 {called.get(expert, expert)} 对标书 {entry} 有 {number} 份评分"
+            message = f"{judge} {called.get(expert, expert)} 对{entry_word} {entry} 有 {number} 份评分"
             problems.append(_problem("score_twice", message, "请只留一份"))
     missing: dict[str, list[str]] = {}
     for expert, entry in sorted(wanted - times.keys()):
         missing.setdefault(expert, []).append(entry)
     for expert, lacking in missing.items():
-        message = f"缺专家 {called.get(expert, expert)} 对标书 {'、'.join(lacking)} 的评分"
+        message = f"缺{judge} {called.get(expert, expert)} 对{entry_word} {'、'.join(lacking)} 的评分"
         problems.append(_problem("score_missing", message, "请补交；不能评的请登记回避，由候补接替"))
     return problems
 
@@ -202,7 +210,11 @@ def _problem(code: str, message: str, remedy: str) -> Problem:
 
 
 def grade(
-    sheets: Iterable[Sheet], rubric: Rubric, rules: GradingRules, precedence: Sequence[str] = ()
+    sheets: Iterable[Sheet],
+    rubric: Rubric,
+    rules: GradingRules,
+    precedence: Sequence[str] = (),
+    words: tuple[str, str] = WORDS,
 ) -> Grading:
     """The ranking of sheets that ``check_sheets`` found nothing wrong with, in whatever order they come.
 
@@ -223,7 +235,7 @@ def grade(
         standings = [
             _standing(
                 entry, {e: (totals[n, e], adjusted[n, e]) for n, e in totals if n == entry},
-                [one for one in given.values() if one.entry == entry], rubric, rules,
+                [one for one in given.values() if one.entry == entry], rubric, rules, words[1],
             )
             for entry in entries
         ]  # fmt: skip
@@ -273,13 +285,14 @@ def _standing(
     sheets: Sequence[Sheet],
     rubric: Rubric,
     rules: GradingRules,
+    entry_word: str,
 ) -> Standing:
     kept = sorted(totals, key=lambda expert: (totals[expert][1], expert))
     if rules.average == "trimmed":
         if len(kept) < _TRIMMABLE:
             raise Refused(
                 "grading_few",
-                f"标书 {entry} 只有 {len(kept)} 份评分，不能去掉最高分和最低分。",
+                f"{entry_word} {entry} 只有 {len(kept)} 份评分，不能去掉最高分和最低分。",
                 f"请补到至少 {_TRIMMABLE} 份，或把规则改为平均。",
             )
         kept = kept[1:-1]

@@ -24,7 +24,9 @@ from api.cli import (
     intake,
     judging,
     learning,
+    lineup,
     matching,
+    meetings,
     models,
     panels,
     racing,
@@ -32,6 +34,7 @@ from api.cli import (
     reviewing,
     serving,
     tasks,
+    timetables,
     tuning,
     upkeep,
 )
@@ -92,6 +95,9 @@ for module in (
     bids,
     racing,
     cases,
+    lineup,
+    timetables,
+    meetings,
     serving,
 ):
     module.register(app)

@@ -32,6 +32,7 @@ from matcher.case_drafts import new_case
 from matcher.cases import CaseFile
 from matcher.home import Home
 from matcher.orders import Order, order_rules
+from matcher.roadshows import Pitch, Version, new_roadshow
 from matcher.tasks import Task, task_rules
 from tests.api.conftest import Portal, Served, problem, serving
 from tests.api.world import BigramEncoder
@@ -117,6 +118,11 @@ ROUTES: Mapping[tuple[str, str], Route] = {
             ("POST", "/award/moves", {"move": "publish"}), ("GET", "/award/reasons/{bid}", None),
         )
     },
+    ("GET", "/v1/roadshows"): Route(scope="read", url="/v1/roadshows", status=200),
+    ("POST", "/v1/roadshows"): Route(scope="write", url="/v1/roadshows", status=422, body={"theme": " "}),
+    ("GET", "/v1/roadshows/{id}"): Route(scope="read", url="/v1/roadshows/没有", status=404),
+    ("GET", "/v1/roadshows/{id}/conflicts"): Route(scope="read", url="/v1/roadshows/没有/conflicts", status=404),
+    ("POST", "/v1/roadshows/{id}/moves"): Route(scope="write", url="/v1/roadshows/没有/moves", status=404, body={"move": "solve", "draft": 1}),
     ("POST", "/v1/bulk"): Route(scope="write", url="/v1/bulk?kind=无此", status=422),
     ("GET", "/v1/jobs"): Route(scope="write", url="/v1/jobs", status=200),
     ("GET", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),
@@ -287,7 +293,16 @@ def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
             Webhook, WEBHOOK_RULES, id=f"HD-{partner}", at=START, partner=partner, url="http://127.0.0.1:1/",
             events=EVENTS, audience="public", key_id="000000000000",
         )  # fmt: skip
-        step(PutProcess(process=order), PutProcess(process=hook), counts=partner == "hengqin")
+        # On stage is also who has been hidden since.
+        stage = tuple(Pitch(achievement=id, title="曾经的名称") for id in ("CG-1", "CG-4"))
+        roadshow = new_roadshow(
+            f"LY-{partner}", at=START, partner=partner, theme="海岛无人机送药", about=(("scene", "CJ-1"),), stage=stage,
+            audience="public", numbers={"pitches": 2, "fit": 1},
+        )  # fmt: skip
+        roadshow = roadshow.model_copy(
+            update={"versions": (Version(number=1, at=START, by="程某", stage=stage),)}
+        )
+        step(*(PutProcess(process=one) for one in (order, hook, roadshow)), counts=partner == "hengqin")
         # A task of each partner that was posted, one that was not, and what hangs on them.
         for state in ("registered", "published"):
             if partner != "hengqin" and state == "published":
@@ -355,7 +370,7 @@ def worlds(
 @pytest.fixture
 def pair(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> tuple[Portal, Portal]:
     """The caller in both worlds, in which time stands still."""
-    for module in ("nodes", "feedback", "orders", "tasks", "bids"):
+    for module in ("nodes", "feedback", "orders", "tasks", "bids", "roadshows"):
         monkeypatch.setattr(f"api.routes.{module}.now", lambda: NOW)
     return worlds.pair
 
@@ -378,6 +393,7 @@ QUERIES: Mapping[str, list[str]] = {
     "/v1/lists/{name}": ["", "?format=csv", "?format=xlsx"],
     "/v1/judgements": ["", "?scene=CJ-1", "?scene=HXstaff-1"],
     "/v1/outcomes": ["", "?scene=CJ-1"],
+    "/v1/roadshows/{id}": ["", "?version=1", "?version=2"],
     "/v1/orders": ["", "?late=true", "?state=placed"],
     "/v1/tasks": ["", "?own=true", "?state=registered", "?format=csv", "?format=xlsx"],
     "/v1/tasks/{id}/invitations": ["", "?top=1"],
@@ -398,7 +414,7 @@ def addresses(path: str) -> list[str]:
         every = [id for ids in IDS.values() for id in ids]
         others = [
             f"{prefix}-{partner}"
-            for prefix in ("DD", "RW", "HD", "FP")
+            for prefix in ("DD", "RW", "HD", "FP", "LY")
             for partner in ("hengqin", "nansha", "city")
         ]
         tasks = [
@@ -550,6 +566,13 @@ WRITES: list[tuple[str, str, Any, int]] = [
     ("POST", "/v1/tasks/BD-nansha-registered/bids/check", A_BID, 404),
     ("POST", "/v1/assignments", {"scenes": ["HXstaff-1"]}, 404),
     ("DELETE", "/v1/assignments/FP-nansha", None, 404),
+    ("POST", "/v1/roadshows", {"scenes": ["HXstaff-1"]}, 404),
+    ("POST", "/v1/roadshows", {"theme": "海岛送药", "must": ["HXstaff-1"]}, 404),
+    ("POST", "/v1/roadshows", {"theme": "海岛无人机送药", "pitches": 2, "rules": {"fit": 1}}, 201),
+    ("POST", "/v1/roadshows", {"scenes": ["CJ-1", "CJ-3"], "pitches": 2, "rules": {"fit": 1, "coverage": 0}}, 201),
+    ("POST", "/v1/roadshows/LY-hengqin/moves", {"move": "add", "draft": 0, "ids": ["HXstaff-1"]}, 404),
+    ("POST", "/v1/roadshows/LY-hengqin/moves", {"move": "solve", "draft": 0}, 200),
+    ("POST", "/v1/roadshows/LY-nansha/moves", {"move": "solve", "draft": 0}, 404),
     ("DELETE", "/v1/jobs/RW-nansha", None, 404),
     ("DELETE", "/v1/webhooks/HD-nansha", None, 404),
     ("POST", "/v1/webhooks/HD-city/moves", {"move": "rotate"}, 404),
@@ -563,7 +586,14 @@ def test_writing_meets_nothing_hidden(pair: tuple[Portal, Portal]) -> None:
         answers = both(pair, method, path, json=body, headers=headers)
         without, with_hidden = map(told, answers)
         assert (without, without[0]) == (with_hidden, status), (method, path)
-    for address in ("/v1/scenes", "/v1/cases", "/v1/judgements", "/v1/outcomes", "/v1/orders"):
+    for address in (
+        "/v1/scenes",
+        "/v1/cases",
+        "/v1/judgements",
+        "/v1/outcomes",
+        "/v1/orders",
+        "/v1/roadshows",
+    ):
         left, right = map(told, both(pair, "GET", address))
         assert left == right
 

@@ -1,0 +1,372 @@
+"""多对多洽谈 at the command line: meetings template, import, solve, show, export; a plan is a file or a roadshow's."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.cli.feedback import AsJson, By, named_person, refuse, say_json
+from api.cli.proceedings import now, say_problems
+from api.cli.screen import progress, say, table
+from api.cli.upkeep import Settings
+from api.cli.usage import ChineseCommand, ChineseGroup
+
+if TYPE_CHECKING:
+    from matcher.meetings import Meeting, MeetingDay, Pair, Schedule, Someone
+
+_SHOWN = 20
+_KIND = "jiebang-meetings"
+
+meetings = typer.Typer(
+    name="meetings",
+    help="多对多洽谈：收意愿、排轮次和桌号、发日程。",
+    cls=ChineseGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_Plan = Annotated[
+    str, typer.Argument(metavar="安排", help="安排存在哪里：一个 .json 文件，或一场路演的编号。")
+]
+_Out = Annotated[Path, typer.Option("--out", help="写到哪里。")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to ``app``."""
+    app.add_typer(meetings)
+
+
+@dataclass(kw_only=True)
+class _Kept:
+    """A day as it is kept: its meetings, and the pairs that stay where they are."""
+
+    day: "MeetingDay | None"
+    meetings: "tuple[Meeting, ...]" = ()
+    locked: "frozenset[Pair]" = frozenset()
+    since: int = 0
+
+
+@meetings.command(cls=ChineseCommand)
+def template(out: _Out) -> None:
+    """生成意愿表（.xlsx）：嘉宾、团队、意愿三张表和填写说明。"""
+    from api.meeting_sheets import write_wish_template
+
+    write_wish_template(out)
+    say(
+        f"已写入 {out}。填好后：jiebang meetings import 安排.json {out} --start 2026-12-05T13:30 --rounds 6 --tables 10"
+    )
+
+
+@meetings.command("import", cls=ChineseCommand)
+def take_in(
+    context: typer.Context,
+    plan: _Plan,
+    file: Annotated[Path, typer.Argument(metavar="意愿表", help="填好的意愿表（xlsx 或 csv）。")],
+    start: Annotated[
+        str | None, typer.Option("--start", help="第一轮何时开始，如 2026-12-05T13:30。", show_default=False)
+    ] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, max=48, help="几轮。", show_default=False)] = None,
+    minutes: Annotated[int, typer.Option("--minutes", min=1, max=240, help="每轮几分钟。")] = 8,
+    gap: Annotated[int, typer.Option("--gap", min=0, max=240, help="轮间换桌几分钟。")] = 2,
+    tables: Annotated[int | None, typer.Option("--tables", min=1, max=1000, help="几张桌。", show_default=False)] = None,
+    title: Annotated[str, typer.Option("--title", help="洽谈会的名称。", show_default=False)] = "",
+    by: By = None,
+) -> None:  # fmt: skip
+    """收意愿：读名单和意愿，有错整份不收；再收一份是补充和更新，已排的洽谈不动。"""
+    from api.meeting_sheets import read_wishes
+    from matcher.meetings import MeetingDay, check
+
+    kept = _load(context, plan, new=True)
+    old = kept.day
+    (guests, teams, wishes), problems = read_wishes(
+        file, (old.guests, old.teams, old.wishes) if old else ((), (), ())
+    )
+    if problems:
+        say_problems(problems)
+        raise typer.Exit(1)
+    if old is None and (start is None or rounds is None or tables is None):
+        refuse(
+            "第一次收意愿要写明时间、轮数和桌数。", "请加 --start 2026-12-05T13:30 --rounds 6 --tables 10。"
+        )
+    times = old.rounds if old else ()
+    if start is not None or rounds is not None:
+        first = _moment(start) if start is not None else times[0].start
+        times = _rounds(first, rounds or len(times), minutes, gap)
+    day = MeetingDay(
+        title=title or (old.title if old else "多对多洽谈"), guests=guests, teams=teams, wishes=wishes, rounds=times,
+        tables=tables or (old.tables if old else 1), seed=old.seed if old else 0,
+    )  # fmt: skip
+    if say_problems(check(day)):
+        raise typer.Exit(1)
+    _save(context, plan, replace(kept, day=day), by, f"收洽谈意愿 {len(day.wishes)} 条")
+    say(f"名单：嘉宾 {len(guests)} 位、团队 {len(teams)} 个；意愿 {len(wishes)} 条；{_size(day)}。")
+    say(f"下一步：jiebang meetings solve {plan}")
+
+
+@meetings.command(cls=ChineseCommand)
+def solve(
+    context: typer.Context,
+    plan: _Plan,
+    cancel: Annotated[
+        list[str] | None, typer.Option("--cancel", help="谁来不了（嘉宾或团队的编号、名称），可多次；只补空位，别的不动。")
+    ] = None,
+    lock: Annotated[list[str] | None, typer.Option("--lock", help="不许再动的一对，写 嘉宾=团队，可多次；写 全部 则都锁住。")] = None,
+    unlock: Annotated[list[str] | None, typer.Option("--unlock", help="可以再动的一对，写法同上。")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="从头排，不管已排的（锁住的除外）。")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看结果，不记入。")] = False,
+    by: By = None,
+) -> None:  # fmt: skip
+    """排洽谈：先必须、再互相希望，场数均衡，嘉宾少空等；已排过的只作最少的改动。"""
+    from matcher.meetings_solving import schedule
+
+    kept = _load(context, plan)
+    day = _without(_day(kept, plan), cancel or ())
+    locked = _locked(day, kept, lock or (), unlock or ())
+    gone = {id for side, id in _people(day, cancel or ())}
+    locked = frozenset(pair for pair in locked if not gone & set(pair))
+    before = [one for one in kept.meetings if not fresh or one.pair in locked]
+    with progress("排洽谈"):
+        found = schedule(day, before=before, locked=locked)
+    _tell(day, found, kept.meetings, kept=bool(before))
+    if dry_run:
+        say("以上只是试排，没有记入。去掉 --dry-run 正式记入。")
+        return
+    told = f"排洽谈 {len(found.meetings)} 场" + (f"（{'、'.join(cancel)}取消）" if cancel else "")
+    _save(context, plan, replace(kept, day=day, meetings=found.meetings, locked=locked), by, told)
+    say(f"下一步：jiebang meetings export {plan} --out 洽谈日程.xlsx")
+
+
+@meetings.command(cls=ChineseCommand)
+def show(
+    context: typer.Context,
+    plan: _Plan,
+    who: Annotated[
+        str, typer.Option("--who", help="只看一位嘉宾或一个团队（编号或名称）。", show_default=False)
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """看洽谈：每轮每桌谁见谁，没排上的为什么。"""
+    from api.roadshow_agenda import appointments, clock
+    from matcher.meetings import WANTS, as_values, broken, unmet
+
+    kept = _load(context, plan)
+    day = _day(kept, plan)
+    if as_json:
+        say_json(as_values(day, kept.meetings))
+        return
+    lost = unmet(day, kept.meetings)
+    if who:
+        side, id = _people(day, [who])[0]
+        say(f"{day.names[side, id]}：")
+        own = appointments(day, kept.meetings, side)[id]
+        table(["轮次", "时间", "桌号", "洽谈对象"], [[str(one.round), clock(one.span), str(one.table), one.other] for one in own], [4, 12, 4, 40])  # fmt: skip
+        lost = tuple(one for one in lost if id == (one.guest if side == "guest" else one.team))
+    else:
+        say(f"{day.title}：{_size(day)}，已排 {len(kept.meetings)} 场，锁定 {len(kept.locked)} 对")
+        rows = [
+            [str(one.round), clock(day.rounds[one.round - 1]) if one.round <= len(day.rounds) else "", str(one.table),
+             day.names.get(("guest", one.guest), one.guest), day.names.get(("team", one.team), one.team), "锁" if one.pair in kept.locked else ""]
+            for one in kept.meetings
+        ]  # fmt: skip
+        table(["轮次", "时间", "桌号", "嘉宾", "团队", ""], rows, [4, 12, 4, 24, 32, 2])
+        say_problems(broken(day, kept.meetings))
+    if kept.meetings and lost:
+        say(f"没有排上的意愿 {len(lost)} 条：")
+        for one in lost if who else lost[:_SHOWN]:
+            say(
+                f"  {WANTS[one.want]}  {day.names['guest', one.guest]}—{day.names['team', one.team]}：{one.message}"
+            )
+        if not who and len(lost) > _SHOWN:
+            say(f"  ……其余 {len(lost) - _SHOWN} 条见导出的“未排上”表")
+
+
+@meetings.command(cls=ChineseCommand)
+def export(
+    context: typer.Context,
+    plan: _Plan,
+    out: _Out,
+    who: Annotated[str, typer.Option("--who", help="只给谁（.ics 必写）。", show_default=False)] = "",
+    teams: Annotated[bool, typer.Option("--teams", help="按团队而不是按嘉宾分页。")] = False,
+) -> None:
+    """导出洽谈日程：.xlsx 或 .docx 一人一页，.html 可打印，.ics 是一个人的日历。"""
+    from api.output_files import check_target
+    from api.roadshow_calendar import write_meetings_calendar
+    from api.roadshow_page import write_page
+    from api.roadshow_papers import write_schedule_document, write_schedule_workbook
+
+    check_target(out, ".xlsx", ".docx", ".html", ".ics")
+    kept = _load(context, plan)
+    day = _day(kept, plan)
+    someone = _people(day, [who])[0] if who else None
+    side: Any = someone[0] if someone else "team" if teams else "guest"
+    given = kept.meetings
+    if someone:
+        given = tuple(one for one in given if someone[1] == (one.guest if side == "guest" else one.team))
+    kind = out.suffix.lower()
+    if kind == ".ics":
+        if someone is None:
+            refuse("日历要写明是谁的。", "请加 --who 嘉宾或团队的名称。")
+        write_meetings_calendar(out, Path(plan).stem, day, given, someone, stamp=now(), version=kept.since)
+    elif kind == ".html":
+        write_page(out, None, {}, day, given)
+    else:
+        write = write_schedule_workbook if kind == ".xlsx" else write_schedule_document
+        write(out, day, given, side)
+    say(f"已写入 {len(given)} 场洽谈：{out}")
+
+
+def _load(context: typer.Context, plan: str, *, new: bool = False) -> _Kept:
+    """What is kept in the file or in the roadshow; with ``new`` there may be nothing yet."""
+    from matcher.meetings import from_values
+
+    if not plan.lower().endswith(".json"):
+        from api.cli.lineup import known_roadshow
+
+        settings: Settings = context.obj
+        with settings.home.open_store(create=False) as store:
+            since, roadshow = store.revision(), known_roadshow(store, plan)
+        values: dict[str, Any] | None = roadshow.meetings
+    else:
+        since, path = 0, Path(plan)
+        if not path.exists() and new:
+            return _Kept(day=None)
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            refuse(f"“{plan}”不是洽谈安排。", "请写 jiebang meetings import 写出的 .json 文件。", code=1)
+        if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
+            refuse(f"“{plan}”不是洽谈安排。", "请写 jiebang meetings import 写出的 .json 文件。", code=1)
+    if values is None:
+        return _Kept(day=None, since=since)
+    locked = frozenset((str(g), str(t)) for g, t in values.get("locked", ()))
+    day, found = from_values({name: value for name, value in values.items() if name != "locked"})
+    return _Kept(day=day, meetings=found, locked=locked, since=since)
+
+
+def _save(context: typer.Context, plan: str, kept: _Kept, by: str | None, told: str) -> None:
+    """Keep it where it came from: as a file, or as the next draft of the roadshow."""
+    from matcher.meetings import as_values
+
+    assert kept.day is not None  # noqa: S101 - for the type checker: whoever saves has a day
+    values = as_values(kept.day, kept.meetings) | {"locked": sorted(map(list, kept.locked))}
+    if plan.lower().endswith(".json"):
+        from api.output_files import writing
+
+        with writing(Path(plan), ".json"):
+            text = json.dumps({"kind": _KIND} | values, ensure_ascii=False, indent=1)
+            Path(plan).write_text(text + "\n", encoding="utf-8")
+        return
+    from api.cli.lineup import known_roadshow
+    from matcher.roadshow_steps import with_plan, write
+
+    who = named_person(by)
+    settings: Settings = context.obj
+    with settings.home.open_store(create=False) as store:
+        roadshow = with_plan(known_roadshow(store, plan), role="staff", at=now(), meetings=values)
+        write(store, roadshow, actor=who, at=now(), reason=told, since=kept.since)
+
+
+def _day(kept: _Kept, plan: str) -> "MeetingDay":
+    if kept.day is None:
+        refuse(
+            f"“{plan}”还没有洽谈的名单和意愿。", f"请先 jiebang meetings import {plan} 意愿表.xlsx。", code=1
+        )
+    return kept.day
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text.strip().replace(" ", "T"))
+    except ValueError:
+        refuse(f"看不懂 --start {text[:40]}。", "请写成 2026-12-05T13:30。")
+
+
+def _rounds(start: datetime, number: int, minutes: int, gap: int) -> tuple[Any, ...]:
+    from matcher.timetable import Span
+
+    starts = [start + timedelta(minutes=n * (minutes + gap)) for n in range(number)]
+    return tuple(Span(start=one, end=one + timedelta(minutes=minutes)) for one in starts)
+
+
+def _size(day: "MeetingDay") -> str:
+    from api.roadshow_agenda import day_and_time
+    from matcher.timetable import Span
+
+    whole = Span(start=day.rounds[0].start, end=day.rounds[-1].end)
+    return f"{day_and_time(whole)}，{len(day.rounds)} 轮、{day.tables} 张桌"
+
+
+def _people(day: "MeetingDay", names: Sequence[str]) -> "list[Someone]":
+    """Guests and teams by id or name, or the command ends."""
+    found = []
+    for text in names:
+        some = [key for key, name in day.names.items() if text.strip() in (key[1], name)]
+        if len(some) != 1:
+            why = "有几位叫这个" if some else "不在名单里"
+            refuse(f"“{text[:60]}”{why}。", "请写嘉宾或团队的编号；jiebang meetings show 列出名称。", code=1)
+        found.append(some[0])
+    return found
+
+
+def _without(day: "MeetingDay", names: Sequence[str]) -> "MeetingDay":
+    gone = set(_people(day, names))
+    return replace(
+        day,
+        guests=tuple(replace(one, free=()) if ("guest", one.id) in gone else one for one in day.guests),
+        teams=tuple(replace(one, free=()) if ("team", one.id) in gone else one for one in day.teams),
+    )
+
+
+def _locked(day: "MeetingDay", kept: _Kept, lock: Sequence[str], unlock: Sequence[str]) -> "frozenset[Pair]":
+    met = {one.pair for one in kept.meetings}
+    found = set(kept.locked) & met
+    for texts, put in ((unlock, False), (lock, True)):
+        for text in texts:
+            pairs = met if text.strip() == "全部" else {_pair(day, text)}
+            if stray := pairs - met:
+                refuse(f"“{text[:60]}”没有排上，锁不住。", "请先排上，再锁定。", code=1)
+            found = found | pairs if put and not stray else found - pairs
+    return frozenset(found)
+
+
+def _pair(day: "MeetingDay", text: str) -> "Pair":
+    guest, sign, team = text.replace("＝", "=").partition("=")
+    if not sign:
+        refuse(f"看不懂“{text[:60]}”。", "请写成 嘉宾=团队，或写 全部。")
+    ids = {side: [id for (s, id), name in day.names.items() if s == side and name_or_id.strip() in (id, name)]
+           for side, name_or_id in (("guest", guest), ("team", team))}  # fmt: skip
+    for side, name_or_id in (("guest", guest), ("team", team)):
+        if len(ids[side]) != 1:
+            refuse(f"“{name_or_id[:60]}”不在名单里，或不止一位。", "请写编号或完整的名称。", code=1)
+    return ids["guest"][0], ids["team"][0]
+
+
+def _tell(day: "MeetingDay", found: "Schedule", before: "Sequence[Meeting]", *, kept: bool) -> None:
+    """What a schedule came to, how good it is, and what changed."""
+    musts = sum(one.want == "must" for one in found.unmet)
+    say(
+        f"排了 {len(found.meetings)} 场；没有排上的意愿 {len(found.unmet)} 条"
+        + (f"，其中必须的 {musts} 条" if musts else "")
+    )
+    if found.proven:
+        say("已证明最优：" + ("其余洽谈不动的话，" if kept else "") + "没有更好的排法。")
+    else:
+        gap = found.bound - found.worth
+        say(
+            ("洽谈的选取已证明最优" if not gap else f"洽谈的选取离上限还差 {gap} 分（上限 {found.bound}）")
+            + f"；嘉宾空等合计 {found.idle} 轮，不可能少于 {found.idle_bound} 轮。"
+        )
+    if before:
+        old, new = set(before), set(found.meetings)
+        for mark, some in (("取消", old - new), ("新增", new - old)):
+            for one in sorted(some)[:_SHOWN]:
+                names = (
+                    day.names.get(("guest", one.guest), one.guest),
+                    day.names.get(("team", one.team), one.team),
+                )
+                say(f"  {mark}  第 {one.round} 轮 {one.table} 号桌 {names[0]}—{names[1]}")
+        say(f"与原来相比：取消 {len(old - new)} 场，新增 {len(new - old)} 场，其余 {len(old & new)} 场不动。")

@@ -1,0 +1,129 @@
+"""The timetable that is kept with a roadshow: made for who is on stage, followed when the stage changes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graph.problems import Refused
+from matcher.timetable import (
+    Format,
+    Pitch,
+    Places,
+    Programme,
+    Session,
+    as_values,
+    from_values,
+    places_of,
+    slots,
+)
+from matcher.timetable_conflicts import Conflict, conflicts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A programme with where each pitch stands, and which of them are locked there."""
+
+    programme: Programme
+    places: Places = field(default_factory=dict)
+    locked: frozenset[str] = frozenset()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """As a roadshow keeps it."""
+        return {
+            "programme": as_values(self.programme),
+            "places": {id: list(place) for id, place in sorted(self.places.items())},
+            "locked": sorted(self.locked),
+        }
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """What is broken now."""
+        return conflicts(self.programme, self.places)
+
+    def following(self, lineup: Mapping[str, Any]) -> "Kept":
+        """The same for who is on stage by ``lineup`` (``lineup_values``).
+
+        Who left has no place any more; who is new has none yet. Titles and institutions are those of now.
+        """
+        known = {pitch.id: pitch for pitch in self.programme.pitches}
+        pitches = tuple(_pitch(one, known.get(one["id"])) for one in lineup["pitches"])
+        ids = {pitch.id for pitch in pitches}
+        before = tuple(pair for pair in self.programme.before if set(pair) <= ids)
+        places = {id: place for id, place in self.places.items() if id in ids}
+        return Kept(
+            programme=replace(self.programme, title=lineup["title"] or lineup["id"], pitches=pitches, before=before),
+            places=places,
+            locked=self.locked & set(places),
+        )  # fmt: skip
+
+
+def kept_timetable(lineup: Mapping[str, Any]) -> Kept | None:
+    """The timetable of a roadshow (``lineup_values``) as it stands for its present stage; None where there is none.
+
+    Raises ``Refused`` (``programme_unreadable``) where what is kept is no timetable.
+    """
+    values = lineup["timetable"]
+    if values is None:
+        return None
+    try:
+        kept = Kept(
+            programme=from_values(values["programme"]),
+            places=places_of(values["places"]),
+            locked=frozenset(map(str, values["locked"])),
+        )
+    except (KeyError, TypeError) as error:
+        raise Refused("programme_unreadable", "路演的日程读不出来。", "请重新排日程。") from error
+    return kept.following(lineup)
+
+
+def first_timetable(lineup: Mapping[str, Any], form: Format, sessions: tuple[Session, ...]) -> Kept:
+    """A timetable without places for who is on stage."""
+    programme = Programme(title="", format=form, sessions=sessions, pitches=())
+    return Kept(programme=programme).following(lineup)
+
+
+def _pitch(one: Mapping[str, Any], known: Pitch | None) -> Pitch:
+    """A pitch of the stage; what was said of its presenters stays. Its scene is the listener that it fits best."""
+    fits = sorted((fit for fit in one["fits"] if fit["id"]), key=lambda fit: (-fit["fit"], fit["id"]))
+    base = known or Pitch(id=one["id"], title="")
+    scene = fits[0]["title"] if fits else ""
+    return replace(base, title=one["title"] or one["id"], institution=one["owner"], scene=scene)
+
+
+def unresolved(lineup: Mapping[str, Any]) -> list[str]:
+    """What of the timetable has to be settled before a release, in Chinese; nothing where there is no timetable."""
+    kept = kept_timetable(lineup)
+    return [one.message for one in kept.conflicts if one.level in ("forbid", "resolve")] if kept else []
+
+
+def placed_at(kept: Kept, pitch: str, place: tuple[str, int]) -> Places:
+    """The places with one pitch moved by hand; who stood there takes its place in return.
+
+    Raises ``Refused`` (``slot_unknown``).
+    """
+    if place not in {slot.place for slot in slots(kept.programme)}:
+        raise Refused(
+            "slot_unknown", f"没有“{place[0]}”第 {place[1]} 个时段。", "请核对场次和序号；lineup timetable 列出时段。"
+        )  # fmt: skip
+    places = dict(kept.places)
+    held = next((id for id, at in places.items() if at == place and id != pitch), None)
+    old = places.get(pitch)
+    places[pitch] = place
+    if held is not None:
+        if old is not None:
+            places[held] = old
+        else:
+            del places[held]
+    return places
+
+
+def with_locks(kept: Kept, lock: Collection[str], unlock: Collection[str]) -> Kept:
+    """The timetable with pitches locked where they stand, or free again. Raises ``Refused`` (``lock_unplaced``)."""
+    titles = {pitch.id: pitch.title for pitch in kept.programme.pitches}
+    for id in sorted(lock):
+        if id not in kept.places:
+            raise Refused(
+                "lock_unplaced", f"“{titles.get(id, id)}”没有排在任何时段，锁不住。", "请先排上，再锁定。"
+            )
+    return replace(kept, locked=(kept.locked | set(lock)) - set(unlock))
