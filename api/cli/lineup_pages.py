@@ -9,7 +9,8 @@ from matcher.lineup_exchange import LeftOut, in_points
 from matcher.roadshows import STATES, Pitch, Roadshow, Version
 
 if TYPE_CHECKING:
-    from matcher.roadshow_edits import Changed, Live
+    from matcher.roadshow_edits import Changed
+    from matcher.roadshow_live import Live
 
 _LEFT = 8
 
