@@ -6,7 +6,8 @@ from typing import Any
 from matcher.lineup import LEVEL_LABELS, RULE_LABELS, Broken
 from matcher.lineup_conflicts import Clash
 from matcher.lineup_exchange import LeftOut
-from matcher.roadshow_edits import Changed, Live
+from matcher.roadshow_edits import Changed
+from matcher.roadshow_live import Live
 from matcher.roadshows import Roadshow, lineup_values
 
 

@@ -23,7 +23,8 @@ from matcher.filters import Filters
 from matcher.lineup_conflicts import Clash
 from matcher.ranker import LEVELS
 from matcher.ranking import Asked, Match
-from matcher.roadshow_edits import Edit, Live
+from matcher.roadshow_edits import Edit
+from matcher.roadshow_live import Live
 from matcher.roadshow_steps import change
 from matcher.roadshows import Roadshow
 from matcher.similar_cases import similar_cases

@@ -145,7 +145,9 @@ def _precedence(one: Round, sheets: Sequence[Sheet]) -> list[str]:
 
     def means(entry: str) -> list[Fraction]:
         own = [sheet.marks for sheet in sheets if sheet.entry == entry]
-        return [-sum((Fraction(marks[c.name]) for marks in own), Fraction()) / max(len(own), 1) for c in heaviest]
+        return [
+            -sum((Fraction(marks[c.name]) for marks in own), Fraction()) / max(len(own), 1) for c in heaviest
+        ]
 
     return sorted(lots, key=means)  # stable: equals stay in the order of their lots
 

@@ -12,7 +12,8 @@ from matcher.engine import Engine
 from matcher.lineup import lineup_policy
 from matcher.lineup_candidates import field_of_theme, scenes_of_field
 from matcher.lineup_conflicts import Clash
-from matcher.roadshow_edits import Changed, Edit, Live, Shown, applied, proposed
+from matcher.roadshow_edits import Changed, Edit, applied, proposed
+from matcher.roadshow_live import Live, Shown
 from matcher.roadshows import Out, Roadshow, edited, new_roadshow, seen_draft, with_settings
 from matcher.tasks import OFFICER, Task, carry_out
 

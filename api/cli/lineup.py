@@ -15,7 +15,8 @@ from api.cli.usage import ChineseCommand, ChineseGroup
 if TYPE_CHECKING:
     from graph.store.store import Store
     from matcher.lineup_conflicts import Clash
-    from matcher.roadshow_edits import Changed, Edit, Live
+    from matcher.roadshow_edits import Changed, Edit
+    from matcher.roadshow_live import Live
     from matcher.roadshows import Roadshow, Version
 
 lineup = typer.Typer(
@@ -266,9 +267,10 @@ def release(
     seen: _Seen = None, by: By = None,
 ) -> None:  # fmt: skip
     """发布现在的阵容为下一版；还有须在发布前解决的冲突则不发布。"""
+    from matcher.roadshow_differences import version_lines
     from matcher.roadshow_steps import write
     from matcher.roadshow_timetable import unresolved
-    from matcher.roadshows import lineup_values, released, seen_draft, version_lines
+    from matcher.roadshows import lineup_values, released, seen_draft
 
     who, at = named_person(by), now()
     settings: Settings = context.obj
@@ -329,7 +331,8 @@ def diff(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """两版之间改了什么；不写版本则看最近一版发布以后改了什么。"""
-    from matcher.roadshows import Version, version_lines
+    from matcher.roadshow_differences import version_lines
+    from matcher.roadshows import Version
 
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
@@ -452,7 +455,7 @@ def _or_refuse(made: "Changed | Clash") -> "Changed":
 
 
 def _live(engine: Any, roadshow: "Roadshow", today: date, also: Sequence[str] = ()) -> "Live":
-    from matcher.roadshow_edits import Live
+    from matcher.roadshow_live import Live
     from matcher.roadshows import Roadshow, shown_before
 
     shown = shown_before(roadshow, engine.whole.processes(Roadshow))

@@ -9,7 +9,8 @@ from matcher.lineup_exchange import LeftOut, in_points
 from matcher.roadshows import STATES, Pitch, Roadshow, Version
 
 if TYPE_CHECKING:
-    from matcher.roadshow_edits import Changed, Live
+    from matcher.roadshow_edits import Changed
+    from matcher.roadshow_live import Live
 
 _LEFT = 8
 
@@ -26,9 +27,8 @@ def show_lineup(
         say(f"  {note}。")
     names = [live.pool.called(id) for id in live.pool.listeners if id]
     say(f"听众：{'、'.join(names) if names else f'主题“{own.theme}”'}")
-    say(
-        f"总适配度 {in_points(live.total)}，即预计能促成这么多对较强相关的对接；{_standing(own, live.total, gap, live.conflicts)}"
-    )
+    means = "含多样性加分" if own.number("variety") else "即预计能促成这么多对较强相关的对接"
+    say(f"总适配度 {in_points(live.total)}，{means}；{_standing(own, live.total, gap, live.conflicts)}")
     _stage(live, own.stage)
     if own.alternates:
         say("候补（依次）：")
@@ -62,7 +62,7 @@ def _stage(live: "Live", stage: Sequence[Pitch]) -> None:
             str(place), pitch.achievement, in_points(pitch.fit), "锁" if pitch.locked else "",
             f"TRL{level}{stage_of(level)}" if level else "", getattr(node, "owner", ""), pitch.title,
         ])  # fmt: skip
-    table(["", "编号", "适配", "", "成熟度", "单位", "名称"], rows, [3, 10, 5, 2, 10, 26, 40])
+    table(["", "编号", "适配", "", "成熟度", "单位", "名称"], rows, [3, 10, 5, 2, 12, 26, 40])
     for pitch in stage:
         if pitch.reason:
             say(f"  {pitch.achievement} {pitch.reason}")

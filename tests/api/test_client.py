@@ -146,6 +146,7 @@ def test_client_reaches_every_route(live: Live) -> None:
         values={"kind": "scene", "id": "x", "visibility": "public"}, etag='"1"', path="/v1/scenes/x"
     )
     job: Any = type("Job", (), {"id": "x"})
+    roadshow: Any = type("Roadshow", (), {"id": "x", "draft": 1})
     sheet = live.home.path / "x.csv"
     sheet.write_text("编号", encoding="utf-8")
     calls: list[Callable[[], Any]] = [
@@ -162,6 +163,8 @@ def test_client_reaches_every_route(live: Live) -> None:
         lambda: list(client.published("cases")),
         lambda: client.published_file("cases", "csv"), lambda: client.upload(sheet), lambda: client.job("x"),
         lambda: list(client.jobs()), lambda: client.wait(job), lambda: client.cancel_job("x"), lambda: client.job_report("x"),
+        lambda: client.make_roadshow(theme="x"), lambda: client.roadshow("x"), lambda: list(client.roadshows()),
+        lambda: client.check_roadshow("x"), lambda: client.move_roadshow(roadshow, "lock"),
         lambda: client.register_webhook("https://x.example/"), lambda: list(client.webhooks()), lambda: client.webhook("x"),
         lambda: client.move_webhook("x", "pause"), lambda: client.rotate_webhook("x"), lambda: client.ping_webhook("x"),
         lambda: client.delete_webhook("x"), lambda: list(client.deliveries("x")), lambda: client.replay("x", ids=["x"]),

@@ -9,7 +9,8 @@ from graph.problems import Refused
 from matcher.engine import Engine
 from matcher.lineup_candidates import field_of_theme, scenes_of_field
 from matcher.lineup_conflicts import Clash
-from matcher.roadshow_edits import Changed, Edit, Live
+from matcher.roadshow_edits import Changed, Edit
+from matcher.roadshow_live import Live
 from matcher.roadshow_steps import change, started
 from matcher.roadshows import Roadshow
 from tests.matcher.test_roadshows import release

@@ -11,10 +11,10 @@ from graph.problems import Refused
 from graph.store.changes import PutProcess
 from graph.store.store import Store
 from matcher.lineup import Broken, Rule
+from matcher.roadshow_differences import difference, version_lines
 from matcher.roadshows import (
     Pitch,
     Roadshow,
-    difference,
     edited,
     lineup_values,
     new_roadshow,
@@ -23,7 +23,6 @@ from matcher.roadshows import (
     seen_draft,
     shown_before,
     stepped,
-    version_lines,
     with_settings,
 )
 
