@@ -13,6 +13,7 @@ from graph.kinds import Achievement, Node, Scene
 from graph.problems import Problem, Severity
 from graph.values import clean_cell
 from matcher.engine import UNSAVED, Engine
+from matcher.indicator_sense import impossible
 from matcher.indicators import Indicator, parse_indicators
 from matcher.process_values import WAN, in_china, in_wan
 from matcher.ranking import COUNTERPARTS
@@ -121,6 +122,7 @@ def _indicators(task: Task) -> Iterator[Problem]:
             )
         for indicator in found:
             yield from _of_indicator(column, indicator, is_offer=task.mode == "offer")
+    yield from impossible(parse_indicators(task.indicators))
 
 
 def _of_indicator(column: str, indicator: Indicator, *, is_offer: bool) -> Iterator[Problem]:

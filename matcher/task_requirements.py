@@ -11,6 +11,7 @@ from typing import Any
 from graph.problems import Problem
 from graph.processes import Requirement
 from graph.values import clean_cell
+from matcher.indicator_sense import impossible
 from matcher.indicators import parse_indicators
 from matcher.process_values import in_china, in_wan, to_the_second
 from matcher.task_policy import task_policy
@@ -130,8 +131,8 @@ def _acceptance(task: Any, values: Values, at: datetime) -> Problem | None:
 
 
 def _measurable(task: Any, values: Values, at: datetime) -> Problem | None:
-    if parse_indicators(task.indicators):
-        return None
+    if indicators := parse_indicators(task.indicators):
+        return next(impossible(indicators), None)
     return _problem(
         "task_indicators", "技术指标里没有一条可以测量", "请逐条写 名称、比较符、数值、单位，例如 航程≥30km"
     )

@@ -28,6 +28,7 @@ def test_a_task_that_says_everything_has_no_finding() -> None:
         ({"indicators": "航程≥30km；外形美观"}, [("技术指标", "indicator_not_measurable")]),
         ({"indicators": "航程30km"}, [("技术指标", "indicator_without_direction")]),
         ({"indicators": "并发数≥200"}, [("技术指标", "indicator_without_unit")]),
+        ({"indicators": "航程≥30km；准确率≥500%"}, [("技术指标", "indicator_impossible")]),
         ({"bounty": "0"}, [("榜金（万元）", "task_bounty")]), ({"acceptance": ""}, [("验收条件", "task_acceptance")]),
         ({"deadline": NOON - DAY}, [("投标截止", "task_deadline")]),
         ({"deadline": NOON + 3 * DAY}, [("投标截止", "task_deadline_soon")]),

@@ -129,6 +129,7 @@ def test_a_task_goes_all_the_way_to_its_conclusion() -> None:
         ({"deadline": None}, "没有填投标截止"), ({"deadline": NOON}, "投标截止 2026-03-01 20:00:00 已过"),
         ({"bounty": None}, "没有填榜金"), ({"acceptance": ""}, "没有填验收条件"),
         ({"indicators": "性能先进；国内领先"}, "技术指标里没有一条可以测量"),
+        ({"indicators": "航程≥30V"}, "“航程≥30V”的单位“V”量不了航程"),
         ({"rubric": (Criterion(name="技术", weight=99),)}, "评分标准的权重合计 99，不是 100"),
         ({"experts": 4}, "评审专家人数没有填，或不是单数"),
     ],
