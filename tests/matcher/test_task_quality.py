@@ -33,6 +33,7 @@ def test_a_task_that_says_everything_has_no_finding() -> None:
         ({"deadline": NOON - DAY}, [("投标截止", "task_deadline")]),
         ({"deadline": NOON + 3 * DAY}, [("投标截止", "task_deadline_soon")]),
         ({"rubric": "技术 60；报价 30"}, [("评分标准", "task_rubric")]), ({"experts": "4"}, [("评审专家人数", "task_panel")]),
+        ({"rubric": "技术 50；技术 50"}, [("评分标准", "task_rubric")]), ({"notice_days": "9999999"}, [("公示工作日", "task_notice")]),
         ({"poster": ""}, [("发榜单位", "task_poster")]),
         ({"content": "采用先进技术，高效完成"}, [("研究内容", "vague_word"), ("研究内容", "vague_word")]),
     ],
