@@ -50,7 +50,8 @@ def write_case(path: Path, case: Case, *, draft: str = "") -> None:
             _section(document, heading, text)
         foot = document.add_paragraph(plain(f"案例编号：{case.id}"))
         foot.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-        document.core_properties.author, document.core_properties.title = "", plain(case.title)
+        # A property of a document holds no more.
+        document.core_properties.author, document.core_properties.title = "", plain(case.title)[:255]
         document.save(str(path))
         _without_clock(path)
 

@@ -33,6 +33,7 @@ _STATUSES: Mapping[str, int] = {
     "award_objection": 422, "move_together": 409,
     "task_unknown": 404, "bid_unknown": 404, "bid_twice": 409, "bid_late": 409, "race_unknown": 404, "race_task": 409,
     "race_teams": 409, "race_running": 409, "race_over": 409, "race_gates": 422, "race_budget": 422, "race_refund": 422,
+    "race_team": 409, "race_points": 422,
 }  # fmt: skip
 _WORDS: Mapping[int, str] = {
     400: "请求有误", 401: "需要访问钥匙", 403: "没有权限", 404: "没有找到", 405: "不支持这种方法", 406: "不支持这种格式",

@@ -188,7 +188,7 @@ def write_notice(path: Path, award: Award, *, office: str = "", contact: str = "
             f"{award.notice_from or ''}",
         ):
             document.add_paragraph(plain(line))
-        document.core_properties.author = office
+        document.core_properties.author = plain(office)[:255]  # a property holds no more
         document.save(str(path))
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
-from graph.values import ID_LIMIT, TEXT_LIMIT
+from graph.values import ID_LIMIT, TEXT_LIMIT, clean_cell
 
 Level = Annotated[int, Field(ge=1, le=4, description="4 强相关、3 较强相关、2 弱相关、1 无相关")]
 RecordId = Annotated[str, Field(min_length=1, max_length=ID_LIMIT)]
@@ -27,9 +27,17 @@ def utc_text(at: datetime) -> str:
 
 
 class Sent(BaseModel):
-    """A body: what is not known is refused."""
+    """A body: what is not known is refused, and of its texts what no reader sees is left out, as of cells."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _legible(cls, value: Any) -> Any:
+        """Control characters break documents (docx holds none), steer terminals and turn names round."""
+        if isinstance(value, list):
+            return [cls._legible(one) for one in value]
+        return clean_cell(value) if isinstance(value, str) else value
 
 
 class Given(BaseModel):

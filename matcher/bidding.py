@@ -20,6 +20,7 @@ from matcher.bid_checks import Proceedings, errors, formal_problems
 from matcher.bids import BIDDER, Bid, bid_id, bid_rules
 from matcher.parties import Party, plain
 from matcher.process_values import in_china, to_the_second
+from matcher.races import Race
 from matcher.register import Register
 from matcher.tasks import OFFICER, SYSTEM, Task, carry_out, task_rules
 
@@ -103,9 +104,18 @@ def withdraw(store: Store, task_id: str, bidder: Party, *, at: datetime, reason:
 
 
 def abandon(store: Store, task_id: str, bidder: Party, *, at: datetime, reason: str) -> Bid:
-    """A winner gives up in writing; the officer then has the task judged anew. Raises ``Refused`` as ``moved`` does."""
-    around = Proceedings.of(store)
+    """A winner gives up in writing; the officer then has the task judged anew. Raises ``Refused`` as ``moved`` does.
+
+    ``race_team``: it is still in the race, where money is reserved for it; it leaves that first.
+    """
+    around, race = Proceedings.of(store), store.process(Race, task_id)
     task, bid = named_task(around, task_id), own_bid(around, task_id, bidder)
+    if race is not None and bid.id in {team.bid for team in race.running} and race.state == "running":
+        raise Refused(
+            "race_team",
+            f"“{bid.bidder}”还在赛马中，为它预留了资金。",
+            f"请先退出赛马（jiebang race withdraw {task.id} 单位），再放弃中榜。",
+        )
     gone = moved(bid, bid_rules(), "abandon", role=BIDDER, at=at, values={"reason": reason})
     name = "abandon" if task.state == "awarded" else f"abandon_{task.state}"
     decisions = tuple(

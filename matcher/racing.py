@@ -77,15 +77,19 @@ def judged(
 ) -> Race:  # fmt: skip
     """The race after its next gate: teams that pass are paid, the others are out and their money goes back.
 
-    ``points`` (0–100) and ``evidence`` by team (a bid's id). Equals at the cut all pass; who shows no evidence does not.
-    After the last gate, and with no team left, the race is over and nothing stays reserved; the winner is first at the
-    last gate, of equals who has the more points over all gates, then the first by id. Raises ``Refused`` as ``moved``.
+    ``points`` (0–100) of every running team and ``evidence``, by team (a bid's id). Equals at the cut all pass; who shows
+    no evidence does not. After the last gate, and with no team left, the race is over and nothing stays reserved; the
+    winner is first at the last gate, of equals who has the more points over all gates, then the first by id. Raises
+    ``Refused``: ``race_points`` (a running team has none: nobody is cut for what a clerk left out), and as ``moved``.
     """
     gate, number, why = race.next_gate, race.judged + 1, reasons or {}
     if gate is None:
         raise Refused("race_over", "没有待评的关口。", "各关口都已评审。")
+    if missing := [team.name for team in race.running if team.bid not in points]:
+        remedy = "请给每个在赛团队写得分（jiebang race gate 的 --point）；没有提交证据的写 0。"
+        raise Refused("race_points", f"“{'、'.join(missing)}”没有得分，关口没有评。", remedy)
     shown = {team.bid: evidence.get(team.bid, "").strip() for team in race.running}
-    scored = {bid: points.get(bid, _ZERO) if shown[bid] else _ZERO for bid in shown}
+    scored = {bid: points[bid] if shown[bid] else _ZERO for bid in shown}
     passing = _passing(gate, scored, shown)
     results = tuple(
         Result(

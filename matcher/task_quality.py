@@ -13,10 +13,12 @@ from graph.kinds import Achievement, Node, Scene
 from graph.problems import Problem, Severity
 from graph.values import clean_cell
 from matcher.engine import UNSAVED, Engine
+from matcher.indicator_sense import impossible
 from matcher.indicators import Indicator, parse_indicators
 from matcher.process_values import WAN, in_china, in_wan
 from matcher.ranking import COUNTERPARTS
 from matcher.task_policy import TaskPolicy, task_policy
+from matcher.task_requirements import notice_fault, panel_fault, rubric_fault
 from matcher.tasks import MODES, SCORINGS, SELECTIONS, TIE_RULES, Task
 
 # As far down the ranking as answers are counted; further down none was of level 3 in any measured list.
@@ -121,6 +123,7 @@ def _indicators(task: Task) -> Iterator[Problem]:
             )
         for indicator in found:
             yield from _of_indicator(column, indicator, is_offer=task.mode == "offer")
+    yield from impossible(parse_indicators(task.indicators))
 
 
 def _of_indicator(column: str, indicator: Indicator, *, is_offer: bool) -> Iterator[Problem]:
@@ -170,11 +173,12 @@ def _rules(task: Task) -> Iterator[Problem]:
     elif not task.poster_uscc:
         remedy = "补填 18 位统一社会信用代码，用来查投标人是否与发榜单位有关联"
         yield _finding("发榜单位信用代码", "task_poster_uscc", "没有发榜单位的信用代码", remedy, "warning")
-    total = sum(criterion.weight for criterion in task.rubric)
-    if total != 100:
-        yield _finding("评分标准", "task_rubric", f"权重合计 {total}，不是 100", "改成合计 100")
-    if not task.experts or task.experts % 2 == 0:
-        yield _finding("评审专家人数", "task_panel", "没有写评审专家人数，或不是单数", "写单数，例如 5")
+    if fault := rubric_fault(task.rubric):
+        yield _finding("评分标准", "task_rubric", fault, "改成合计 100，各项不重名，例如 技术方案 60；报价 40")
+    if fault := panel_fault(task.experts):
+        yield _finding("评审专家人数", "task_panel", fault, "写单数，例如 5")
+    if fault := notice_fault(task.notice_days):
+        yield _finding("公示工作日", "task_notice", fault, "例如 5")
 
 
 def _answers(found: Answerable | None) -> Iterator[Problem]:

@@ -11,12 +11,15 @@ from typing import Any
 from graph.problems import Problem
 from graph.processes import Requirement
 from graph.values import clean_cell
+from matcher.indicator_sense import impossible
 from matcher.indicators import parse_indicators
 from matcher.process_values import in_china, in_wan, to_the_second
 from matcher.task_policy import task_policy
 
 Values = Mapping[str, Any]
 GRADES = ("优秀", "良好", "合格", "不合格")
+# What is more is a slip of the pen, which would be found only when nothing can be changed any more.
+_MOST_EXPERTS, _LONGEST_NOTICE = 99, 250  # people; working days, of which a year has as many
 _PROGRAM_ONLY = frozenset(
     {"opinions", "published_at", "unsealed_at", "bids", "valid_bids", "decisions", "milestones", "delivered",
      "points", "grade", "report", "invited", "cleared"}
@@ -130,29 +133,54 @@ def _acceptance(task: Any, values: Values, at: datetime) -> Problem | None:
 
 
 def _measurable(task: Any, values: Values, at: datetime) -> Problem | None:
-    if parse_indicators(task.indicators):
-        return None
+    if indicators := parse_indicators(task.indicators):
+        return next(impossible(indicators), None)
     return _problem(
         "task_indicators", "技术指标里没有一条可以测量", "请逐条写 名称、比较符、数值、单位，例如 航程≥30km"
     )
 
 
+def rubric_fault(rubric: Any) -> str:
+    """What is wrong with a rubric by which bids are to be graded (Chinese), or nothing: once posted it does not change."""
+    total, names = sum(criterion.weight for criterion in rubric), [criterion.name for criterion in rubric]
+    if total != 100:
+        return f"评分标准的权重合计 {total}，不是 100"
+    if len(set(names)) < len(names) or not all(names) or any(criterion.weight <= 0 for criterion in rubric):
+        return "评分标准里有重名、没有名称或权重为 0 的评分项"
+    return ""
+
+
 def _rubric(task: Any, values: Values, at: datetime) -> Problem | None:
-    total = sum(criterion.weight for criterion in task.rubric)
-    if total == 100:
-        return None
-    return _problem(
-        "task_rubric", f"评分标准的权重合计 {total}，不是 100", "请改成合计 100，例如 技术方案 60；报价 40"
-    )
+    if fault := rubric_fault(task.rubric):
+        return _problem("task_rubric", fault, "请改成合计 100，例如 技术方案 60；报价 40")
+    return None
+
+
+def panel_fault(experts: int | None) -> str:
+    """What is wrong with the number of experts (Chinese), or nothing."""
+    if not experts or experts % 2 == 0:
+        return "评审专家人数没有填，或不是单数"
+    return f"评审专家人数 {experts} 不合常理" if experts > _MOST_EXPERTS else ""
 
 
 def _panel(task: Any, values: Values, at: datetime) -> Problem | None:
-    if not task.experts or task.experts % 2 == 0:
-        return _problem("task_panel", "评审专家人数没有填，或不是单数", "请填单数，例如 5")
+    if fault := panel_fault(task.experts):
+        return _problem("task_panel", fault, "请填单数，例如 5")
     if task.scoring == "trimmed" and task.experts < 3:
         return _problem(
             "task_panel", "去掉最高分和最低分至少要 3 位专家", "请增加专家人数，或改计分办法为 平均"
         )
+    return None
+
+
+def notice_fault(days: int | None) -> str:
+    """What is wrong with the working days of the public notice (Chinese), or nothing; None is the policy's number."""
+    return f"公示 {days} 个工作日不合常理" if (days or 0) > _LONGEST_NOTICE else ""
+
+
+def _notice(task: Any, values: Values, at: datetime) -> Problem | None:
+    if fault := notice_fault(task.notice_days):
+        return _problem("task_notice", fault, f"请填 0 到 {_LONGEST_NOTICE}，例如 5")
     return None
 
 
@@ -163,7 +191,7 @@ def _published_now(task: Any, values: Values, at: datetime) -> Problem | None:
 
 
 PUBLISHABLE: tuple[Requirement, ...] = (
-    _agreed, _future_deadline, _bounty, _acceptance, _measurable, _rubric, _panel, _published_now,
+    _agreed, _future_deadline, _bounty, _acceptance, _measurable, _rubric, _panel, _notice, _published_now,
 )  # fmt: skip
 
 

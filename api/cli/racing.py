@@ -89,8 +89,6 @@ def judge(
             texts = by_organisation(pairs(point, "--point"), known, "--point")
             points = {team: read_value(parse_points, text, "--point") for team, text in texts.items()}
             shown = by_organisation(pairs(evidence, "--evidence"), known, "--evidence")
-            if missing := [known[team] for team in shown if team not in points]:
-                refuse(f"“{'、'.join(missing)}”交了证据，没有得分。", "请用 --point 单位=得分 补上。")
             reasons = by_organisation(pairs(why, "--why"), known, "--why")
             race = race_step(
                 store, before.id, lambda one: judged(one, points, shown, at=at, reasons=reasons), actor=who, at=at,

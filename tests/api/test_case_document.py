@@ -90,6 +90,12 @@ def test_figures_that_a_sheet_has_as_prose_stand_as_prose(tmp_path: Path) -> Non
     assert cells(path)[1][1:] == [["待补"] * 5]
 
 
+def test_a_title_may_be_as_long_as_titles_are(tmp_path: Path) -> None:
+    path = tmp_path / "案例.docx"
+    write_case(path, CASE.model_copy(update={"title": "长" * 300}))
+    assert lines(path)[0] == "长" * 300
+
+
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         write_case(tmp_path / "无此" / "案例.docx", CASE)

@@ -1,6 +1,6 @@
 """Races: gates, money that always sums, ends by rule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from graph.problems import Refused
 from graph.processes import moved
 from graph.store.store import Store
+from matcher.bidding import abandon
 from matcher.bids import Bid
 from matcher.race_ledger import Balance, Entry, balance, paid_to
 from matcher.races import Gate, Race, race_rules
@@ -188,6 +189,26 @@ def test_a_race_goes_with_its_task(store: Store) -> None:
     race = store.process(Race, task.id)
     assert race is not None
     assert (store.revision(), race.state, race.balance.returned) == (revision + 1, "cancelled", YUAN)
+
+
+@pytest.mark.parametrize("named", [(), TEAMS[:2]])
+def test_a_gate_is_not_judged_while_a_running_team_has_no_points(named: Sequence[str]) -> None:
+    given = dict.fromkeys(named, Decimal(90))
+    with pytest.raises(Refused, match="没有得分，关口没有评"):
+        judged(_race(), given, dict.fromkeys(TEAMS, "报告"), at=GATES[0].date)
+
+
+def test_a_team_in_the_race_gives_up_only_once_it_has_left(store: Store) -> None:
+    task, bids = _won(1, 2, 3)
+    put_processes(store, [task, *bids])
+    start_race(store, task.id, GATES, actor="甲", at=START)
+    with pytest.raises(Refused, match="还在赛马中") as refused:
+        abandon(store, task.id, bids[0].party, at=START, reason="资金不足")
+    assert refused.value.code == "race_team"
+    race_step(
+        store, task.id, lambda race: left(race, TEAMS[0], reason="资金不足", at=START), actor="甲", at=START, reason=""
+    )  # fmt: skip
+    assert abandon(store, task.id, bids[0].party, at=START, reason="资金不足").state == "abandoned"
 
 
 STEPS = st.lists(

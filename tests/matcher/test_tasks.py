@@ -129,8 +129,11 @@ def test_a_task_goes_all_the_way_to_its_conclusion() -> None:
         ({"deadline": None}, "没有填投标截止"), ({"deadline": NOON}, "投标截止 2026-03-01 20:00:00 已过"),
         ({"bounty": None}, "没有填榜金"), ({"acceptance": ""}, "没有填验收条件"),
         ({"indicators": "性能先进；国内领先"}, "技术指标里没有一条可以测量"),
+        ({"indicators": "航程≥30V"}, "“航程≥30V”的单位“V”量不了航程"),
         ({"rubric": (Criterion(name="技术", weight=99),)}, "评分标准的权重合计 99，不是 100"),
-        ({"experts": 4}, "评审专家人数没有填，或不是单数"),
+        ({"rubric": (Criterion(name="技术", weight=0), Criterion(name="技术", weight=100))}, "评分标准里有重名、没有名称或权重为 0 的评分项"),
+        ({"experts": 4}, "评审专家人数没有填，或不是单数"), ({"experts": 999}, "评审专家人数 999 不合常理"),
+        ({"notice_days": 9_999_999}, "公示 9999999 个工作日不合常理"),
     ],
 )  # fmt: skip
 def test_a_task_is_posted_only_with_all_that_bidders_rely_on(values: dict[str, Any], message: str) -> None:

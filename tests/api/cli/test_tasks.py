@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from graph.store.store import open_store
 from tests.api.cli.conftest import Clock, Command, Outcome
-from tests.matcher.boards import DAY, OPENING, firm
+from tests.matcher.boards import DAY, OPENING, firm, make_task, put_processes
 
 ID = "BD-2026-001"
 Sheets = Callable[[Path], dict[str, list[list[object]]]]
@@ -236,3 +237,10 @@ def test_the_list_is_told_late_and_written_to_publish(
         ID, "200", "2026-03-31 20:00:00", None, "发榜",
     )  # fmt: skip
     assert jiebang("task", "list", "--state", "飞").code == 2
+
+
+def test_an_id_is_listed_whole(posted: Path, jiebang: Command) -> None:
+    id = "BD-0123456789abcdef"  # as those have that partners register
+    with open_store(posted / "store.db") as store:
+        put_processes(store, [make_task(id)])
+    assert [line.split()[0] for line in jiebang("task", "list").out.splitlines()[1:3]] == [id, ID]

@@ -104,6 +104,18 @@ def test_bid_with_faults_is_refused_with_each_of_them(served: Served, staff: Por
     assert done(staff.get(f"/v1/tasks/{id}/bids"))["count"] == 0
 
 
+def test_what_no_reader_sees_is_not_kept_of_a_text(served: Served, staff: Portal, clock: Clock) -> None:
+    path = f"/v1/tasks/{posted(staff)}/bids"
+    replies = [
+        {"indicator": "抗风等级≥7级", "text": "\x1b[2J7级\u202e", "evidence": "检测\x0b报告"},
+        {"indicator": "航程≥30km", "text": "\x0045km"},
+    ]
+    sent = bid_body(people=["张\u2066伟"], replies=replies)
+    shown = done(bidder(served, 1).post(path, sent))
+    told = [(one["reply"], one["evidence"]) for one in shown["replies"]]
+    assert (shown["people"], told) == (["张伟"], [("[2J7级", "检测报告"), ("45km", "")])
+
+
 def test_key_bids_for_its_own_organisations_alone(served: Served, staff: Portal, clock: Clock) -> None:
     id = posted(staff)
     path = f"/v1/tasks/{id}/bids"
