@@ -89,7 +89,7 @@ def test_a_draft_says_what_it_lacks_and_what_stands_in_the_way(drafted: Path, ji
     assert "  抗风等级：待补→待补 级（来源：待补）" in shown
     sent = jiebang("case", "move", ID, "送审")
     assert sent.out.splitlines()[-1] == (
-        "接下来：还差 投入（万元）；可复制条件；证明材料；成效指标（至少一条前后都有实测值）；成效指标“抗风等级”的实测值或来源；"
+        "接下来：还差 投入（万元）；可复制条件；证明材料；成效指标（至少一条前后都有实测值）；成效指标“抗风等级”“航程”的实测值或来源；"
         f"建设单位同意，发布不了；先 jiebang case move {ID} 退回 --reason 理由"
     )
     refused = jiebang("case", "move", ID, "发布", "--by", "程某")
