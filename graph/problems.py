@@ -1,5 +1,6 @@
 """Expected failures as values: a code, a place, a Chinese message and a remedy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,10 +43,14 @@ class BadValue(ValueError):
 
 
 class Refused(Exception):
-    """An operation that could not be done at all (locked store, newer schema, unreadable file)."""
+    """An operation that could not be done at all (locked store, newer schema, unreadable file).
 
-    def __init__(self, code: str, message: str, remedy: str) -> None:
+    ``problems``: where several things stand in the way, each with its own remedy; message and remedy name them all.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str, *, problems: Sequence[Problem] = ()) -> None:
         super().__init__(f"{message}{remedy}")
         self.code = code
         self.message = message
         self.remedy = remedy
+        self.problems = tuple(problems)

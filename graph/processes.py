@@ -218,10 +218,16 @@ def _unmet(process: Process, move: Move, given: Mapping[str, Any], at: datetime)
 def _wrong_state(process: Process, rules: Rules, move: Move) -> Problem:
     here = rules.states[process.state].label if process.state in rules.states else process.state
     where = "、".join(f"“{rules.states[source].label}”" for source in move.sources)
+    ways = dict.fromkeys(
+        one.label
+        for one in rules.moves.values()
+        if process.state in one.sources and one.target != process.state and one.target in move.sources
+    )
+    first = f"；先办理{'或'.join(f'“{label}”' for label in ways)}" if ways else ""
     return Problem(
         code="move_state",
         message=f"{process.label}现在是“{here}”，不能办理“{move.label}”",
-        remedy=f"处于{where}时才能办理",
+        remedy=f"处于{where}时才能办理{first}",
     )
 
 
@@ -230,7 +236,7 @@ def _refusal(problems: list[Problem], code: str | None = None) -> Refused:
         "；".join(dict.fromkeys(text.removesuffix("。") for text in texts))
         for texts in ([p.message for p in problems], [p.remedy for p in problems])
     )
-    return Refused(code or problems[0].code, f"{message}。", f"{remedy}。")
+    return Refused(code or problems[0].code, f"{message}。", f"{remedy}。", problems=problems)
 
 
 def _entering(state: State, at: datetime) -> dict[str, Any]:

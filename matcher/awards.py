@@ -116,7 +116,7 @@ _STATES = (
         clock=timedelta(days=usual_policy().decide_days),
     ),
     State(name="notice", label="公示", duty="公示期满且异议都已答复后生效"),
-    State(name="effective", label="生效", duty="签约（jiebang task move 榜单编号 签约）"),
+    State(name="effective", label="生效", duty="签约"),
     State(name="withdrawn", label="撤销", final=True),
 )
 _MOVES = (

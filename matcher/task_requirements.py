@@ -100,6 +100,13 @@ def one_opinion(task: Any, values: Values, at: datetime) -> Problem | None:
     return None
 
 
+def no_opinions(task: Any, values: Values, at: datetime) -> Problem | None:
+    """What goes back to be changed is judged anew: opinions on the old text are told by the history alone."""
+    if not values.get("opinions", ()):
+        return None
+    return _problem("task_opinion", "退回时不能写论证意见", "请写在理由里")
+
+
 def _agreed(task: Any, values: Values, at: datetime) -> Problem | None:
     agreeing, wanted = sum(opinion.agrees for opinion in task.opinions), task_policy().opinions
     if agreeing >= wanted and agreeing * 2 > len(task.opinions):

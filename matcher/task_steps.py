@@ -93,6 +93,8 @@ def move_task(
     given = dict(values)
     if name == "assess" and task.selection == "race":
         given["delivered"] = race is not None and race.state in ("finished", "failed")
+    if name == "return":
+        given["opinions"] = ()
     after = moved(task, task_rules(), name, role=role, at=at, values=given)
     changes = [PutProcess(process=after)]
     why = given.get("reason", "")

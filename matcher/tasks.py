@@ -166,8 +166,8 @@ class Task(Paper):
 
 LABELS = {
     "registered": ("需求登记", "发榜单位写全需求，送论证"), "reviewing": ("论证", "专家写意见，主管人员发榜或驳回"),
-    "published": ("发榜", "投标；截止后由主管人员开标"), "evaluating": ("评榜", "专家评审（jiebang panel、review），主管人员拟定中选（jiebang award propose）"),
-    "awarded": ("定标", "公示，期满生效（jiebang award）后签约"), "contracted": ("签约与里程碑", "按里程碑执行，逐项记录；赛马先开赛（jiebang race start）"),
+    "published": ("发榜", "投标；截止后由主管人员开标"), "evaluating": ("评榜", "专家评审，主管人员拟定中选"),
+    "awarded": ("定标", "公示，期满生效后签约"), "contracted": ("签约与里程碑", "按里程碑执行，逐项记录；赛马先开赛"),
     "assessed": ("绩效评价", "写绩效得分、等级和报告，结题"), "closed": ("结题", ""), "rejected": ("驳回", ""),
     "failed": ("流标", ""), "cancelled": ("取消", ""),
 }  # fmt: skip
@@ -182,7 +182,7 @@ _MOVES: tuple[tuple[str, str, tuple[str, ...], str, tuple[str, ...], tuple[Any, 
     ("amend", "修改", ("registered",), "registered", (POSTER, OFFICER), (need.text_only,)),
     ("submit", "送论证", ("registered",), "reviewing", (POSTER, OFFICER), (need.stated, need.posted_by)),
     ("opine", "论证意见", ("reviewing",), "reviewing", (EXPERT,), (need.one_opinion,)),
-    ("return", "退回修改", ("reviewing",), "registered", (OFFICER, EXPERT), (need.reasoned,)),
+    ("return", "退回修改", ("reviewing",), "registered", (OFFICER, EXPERT), (need.reasoned, need.no_opinions)),
     ("publish", "发榜", ("reviewing",), "published", (OFFICER,), need.PUBLISHABLE),
     ("extend", "延长截止", ("published",), "published", (OFFICER,), (need.reasoned, need.later_deadline)),
     ("invite", "主动邀请", ("published",), "published", (OFFICER, SYSTEM), (need.new_invitations,)),
@@ -205,7 +205,7 @@ _MOVES: tuple[tuple[str, str, tuple[str, ...], str, tuple[str, ...], tuple[Any, 
 )  # fmt: skip
 # What a move is told; everything else of the task stays as it was agreed before.
 GIVEN: Mapping[str, tuple[str, ...]] = {
-    "opine": ("opinions",), "publish": ("deadline", "published_at"), "extend": ("deadline",), "invite": ("invited",),
+    "opine": ("opinions",), "return": ("opinions",), "publish": ("deadline", "published_at"), "extend": ("deadline",), "invite": ("invited",),
     "clear": ("cleared",), "evaluate": ("unsealed_at", "bids", "valid_bids"),
     "receive": ("bids",),
     "void": ("unsealed_at", "bids", "valid_bids"), "decide": ("decisions",), "abandon": ("decisions",), "reconsider": ("decisions", "valid_bids"),

@@ -147,7 +147,11 @@ def _say_usage(error: TyperException) -> int:
 def _say_refusal(error: Exception) -> int:
     """Say what was refused; what nobody foresaw is a bug and is raised on."""
     message, remedy = getattr(error, "message", None), getattr(error, "remedy", None)
-    if isinstance(message, str) and isinstance(remedy, str):
+    several = getattr(error, "problems", ())
+    if len(several) > 1:
+        for problem in several:
+            say_error(problem.message, problem.remedy)
+    elif isinstance(message, str) and isinstance(remedy, str):
         say_error(message, remedy)
     elif isinstance(error, OSError):
         from api.output_files import cause_of

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli.feedback import AsJson, By, named_person, refuse, say_json
+from api.cli.next_steps import say_next
 from api.cli.proceedings import Reason, TaskId, known_task, now, pairs, read_value, say_state
 from api.cli.review_material import bid_names, known_bid
 from api.cli.screen import moment, say
@@ -200,11 +201,13 @@ def answer(
     """答复一条异议。"""
     from matcher import awarding
 
-    _step(
+    done = _step(
         context, id, by,
         lambda store, task, who, at: awarding.answer(store, task, number, text=text, actor=who, at=at),
     )  # fmt: skip
-    say(f"已答复第 {number} 条异议。")
+    waiting = [str(place) for place, one in enumerate(done.award.objections, 1) if not one.answer]
+    rest = f"还有第 {'、'.join(waiting)} 条没有答复。" if waiting else "异议都已答复。"
+    say(f"已答复第 {number} 条异议。{rest}公示期满后：jiebang award confirm {done.award.id}")
 
 
 def confirm(context: typer.Context, id: TaskId, by: By = None) -> None:
@@ -221,6 +224,7 @@ def confirm(context: typer.Context, id: TaskId, by: By = None) -> None:
     for one in award.ranking[len(award.winners) :]:
         say(f"  给“{one.name}”的反馈：jiebang award show {award.id} --to {one.name.split('、')[0]}")
     say_state(done.task)
+    say_next(done.task)
 
 
 def withdraw(context: typer.Context, id: TaskId, reason: Reason = "", by: By = None) -> None:
@@ -233,6 +237,7 @@ def withdraw(context: typer.Context, id: TaskId, reason: Reason = "", by: By = N
     )  # fmt: skip
     say(f"已撤销 {done.award.id} 的定标。")
     say_state(done.task)
+    say_next(done.task)
 
 
 def _step(

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from api.cli.feedback import refuse
-from api.cli.screen import say
+from api.cli.screen import say, say_aside, say_error
 
 if TYPE_CHECKING:
     from graph.kinds import Node
+    from graph.problems import Refused
     from graph.processes import Move
     from matcher.cases import CaseFile
     from matcher.similar_cases import SimilarCase
@@ -82,6 +83,35 @@ def say_case_moves(file: "CaseFile", at: datetime) -> None:
     say("现在可以办的步骤：" if lines else "已是最后状态，没有可以办的步骤。")
     for line in lines:
         say(line)
+
+
+def say_case_refused(file: "CaseFile", chosen: "Move", refused: "Refused") -> None:
+    """Why a step was refused, and how it is written where something was not told."""
+    for problem in refused.problems or (refused,):
+        say_error(problem.message, problem.remedy)
+    if refused.code == "move_requirement" and chosen.name in _TELL:
+        say_aside(f"写法：jiebang case move {file.id} {chosen.label} {_TELL[chosen.name].format(id=file.id)}")
+
+
+def say_case_next(file: "CaseFile") -> None:
+    """The command that usually comes next, and what stands in the way of a case sent on too early."""
+    from matcher.cases import lacking
+
+    move = f"jiebang case move {file.id}"
+    match file.state:
+        case "draft" if missing := [one for one in lacking(file) if one != "建设单位同意"]:
+            edit = f"jiebang case edit {file.id} --set 项目=内容"
+            say(f"接下来：还有 {len(missing)} 项待补（jiebang case show {file.id} 列出） {edit}")
+        case "draft" if not file.consent:
+            say(f'接下来：{move} 建设单位同意 --consent "单位、日期和依据"')
+        case "draft":
+            say(f"接下来：{move} 送审")
+        case "reviewing" if missing := lacking(file):
+            say(f"接下来：还差 {'；'.join(missing)}，发布不了；先 {move} 退回 --reason 理由")
+        case "reviewing":
+            say(f"接下来：由另一位同事 {move} 发布 --by 姓名；不行就 {move} 退回 --reason 理由")
+        case "published":
+            say(f"接下来：写成文档 jiebang case export {file.id}")
 
 
 def step_of(file: "CaseFile", text: str) -> "Move":

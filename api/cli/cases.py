@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.case_pages import CASE_JSON, say_case_moves, say_case_state, show_case, show_similar, step_of
+from api.cli.case_pages import (
+    CASE_JSON,
+    say_case_moves,
+    say_case_next,
+    say_case_refused,
+    say_case_state,
+    show_case,
+    show_similar,
+    step_of,
+)
 from api.cli.feedback import AsJson, By, named_person, refuse, refuse_unknown, say_json, spellings
 from api.cli.proceedings import now, pairs
 from api.cli.screen import moment, say, table
@@ -173,6 +182,7 @@ def edit(context: typer.Context, id: _Id, given: _Set = None, by: By = None) -> 
     if before.consent and not file.consent:
         say("注意：内容改了，建设单位的同意已清空，请重新取得。")
     _say_lacking(file)
+    say_case_next(file)
 
 
 @cases.command(cls=ChineseCommand)
@@ -197,6 +207,7 @@ def move(
     by: By = None,
 ) -> None:
     """办理一步；不写步骤则列出现在能办的和不能办的原因。"""
+    from graph.problems import Refused
     from matcher.case_steps import move_case
     from matcher.cases import ROLES
 
@@ -210,15 +221,20 @@ def move(
         chosen = step_of(file, step)
         values = {name: text for name, text in (("consent", consent), ("reason", reason)) if text.strip()}
         acting = role or next(one for one in ROLES if one in chosen.roles)
-        file = move_case(
-            store, file.id, chosen.name, role=acting, values=values, actor=named_person(by), at=now()
-        )
+        try:
+            file = move_case(
+                store, file.id, chosen.name, role=acting, values=values, actor=named_person(by), at=now()
+            )
+        except Refused as refused:
+            say_case_refused(file, chosen, refused)
+            raise typer.Exit(1) from refused
     say(f"已办理“{chosen.label}”。")
     say_case_state(file)
     if file.state == "published":
         say("从现在起，它作为相似案例参与排序和理由；可见范围之内的人都看得到。")
     elif chosen.name in ("retire", "recall"):
         say("它已退出排序、图谱和案例清单。")
+    say_case_next(file)
 
 
 @cases.command(cls=ChineseCommand)
@@ -361,10 +377,7 @@ def _record(store: "Store", text: str, kinds: Sequence[str]) -> Any:
 def _say_drafted(file: "CaseFile") -> None:
     say(f"已起草案例“{file.title or '（待补名称）'}”，编号 {file.id}；发布之前别人看不到，也不影响排序。")
     _say_lacking(file)
-    say(
-        f"接下来：jiebang case edit {file.id} --set 项目=内容；jiebang case move {file.id} 建设单位同意 --consent 依据；"
-    )
-    say(f"        jiebang case move {file.id} 送审")
+    say_case_next(file)
 
 
 def _say_lacking(file: "CaseFile") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.feedback import By, named_person, refuse
+from api.cli.next_steps import say_next
 from api.cli.proceedings import (
     Reason,
     TaskId,
@@ -17,10 +18,11 @@ from api.cli.proceedings import (
     read_value,
     say_state,
 )
-from api.cli.screen import say
+from api.cli.screen import say, say_aside, say_error
 from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
+    from graph.problems import Refused
     from graph.processes import Move
     from graph.store.store import Store
     from matcher.tasks import Milestone, Task
@@ -90,6 +92,8 @@ def move(
     by: By = None,
 ) -> None:
     """办理一步；不写步骤则列出现在能办的和不能办的原因。"""
+    from graph.problems import Refused
+
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         task = known_task(store, id)
@@ -103,9 +107,22 @@ def move(
             values=pairs(given, "--set"), opinion=opinion, disagree=disagree, milestones=milestone or (), done=done,
             evidence=evidence,
         )  # fmt: skip
-        after = _taken(store, task, chosen, said)
+        try:
+            after = _taken(store, task, chosen, said)
+        except Refused as refused:
+            _say_how(task, chosen, refused)
+            raise typer.Exit(1) from refused
     say(f"已办理“{chosen.label}”。")
     say_state(after)
+    say_next(after)
+
+
+def _say_how(task: "Task", chosen: "Move", refused: "Refused") -> None:
+    """Why a step was refused, and how it is written where something was not told."""
+    for problem in refused.problems or (refused,):
+        say_error(problem.message, problem.remedy)
+    if refused.code == "move_requirement" and chosen.name in _TELL:
+        say_aside(f"写法：jiebang task move {task.id} {chosen.label} {_TELL[chosen.name]}")
 
 
 def say_moves(task: "Task") -> None:
@@ -151,6 +168,8 @@ def say_moves(task: "Task") -> None:
     say("现在可以办的步骤：" if lines else "已是最后状态，没有可以办的步骤。")
     for line in lines:
         say(line)
+    if not lines:
+        say_next(task)
 
 
 def attributes(given: Mapping[str, str]) -> dict[str, Any]:

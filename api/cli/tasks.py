@@ -8,6 +8,7 @@ import typer
 
 from api.cli import task_moves
 from api.cli.feedback import AsJson, By, named_person, refuse, refuse_unknown, say_json, spellings
+from api.cli.next_steps import say_next
 from api.cli.proceedings import TaskId, known_task, now, pairs, say_problems
 from api.cli.screen import say
 from api.cli.task_pages import short, show_list, show_task, write_list
@@ -253,5 +254,4 @@ def _say_registered(task: "Task") -> None:
 
     say(f"已登记{MODES[task.mode]}“{task.title}”，编号 {task.id}。")
     say_problems(check_task(task, at=now()))
-    say(f"接下来：jiebang task check {task.id} 检查；jiebang task move {task.id} 修改 --set 项目=内容；")
-    say(f"        jiebang task move {task.id} 送论证")
+    say_next(task)

@@ -22,11 +22,11 @@ WRONG_ROLE = {
 }
 
 
-def _in_state(state: str, sources: str, label: str) -> Problem:
+def _in_state(state: str, sources: str, label: str, first: str = "") -> Problem:
     return Problem(
         code="move_state",
         message=f"订单现在是“{state}”，不能办理“{label}”",
-        remedy=f"处于{sources}时才能办理",
+        remedy=f"处于{sources}时才能办理{first}",
     )
 
 
@@ -124,7 +124,7 @@ def test_moved_refuses_and_says_why() -> None:
     assert _told(_refused(order, "finish", colour="red")) == (
         "move_state",
         "订单现在是“待确认”，不能办理“完成”。",
-        "处于“已确认”时才能办理。",
+        "处于“已确认”时才能办理；先办理“确认”。",
     )
     assert _told(_refused(order, "drop", colour="red")) == (
         "move_role",
@@ -172,7 +172,7 @@ def test_moves_from_tells_of_every_move_in_order_why_it_is_not_open() -> None:
     assert [(found.move, found.problems) for found in asked] == [
         (RULES.moves["agree"], ()),
         (RULES.moves["amend"], (WRONG_ROLE["amend"],)),
-        (RULES.moves["finish"], (_in_state("待确认", "“已确认”", "完成"),)),
+        (RULES.moves["finish"], (_in_state("待确认", "“已确认”", "完成", "；先办理“确认”"),)),
         (RULES.moves["drop"], (WRONG_ROLE["drop"],)),
     ]
     done = moves_from(order.model_copy(update={"state": "done"}), RULES, role="nobody", at=LATER)

@@ -87,11 +87,16 @@ def test_a_draft_says_what_it_lacks_and_what_stands_in_the_way(drafted: Path, ji
     assert "背景与需求：海上阵风大，现有机型抗风不足" in shown
     assert "可复制条件：待补" in shown
     assert "  抗风等级：待补→待补 级（来源：待补）" in shown
-    assert jiebang("case", "move", ID, "送审").code == 0
+    sent = jiebang("case", "move", ID, "送审")
+    assert sent.out.splitlines()[-1] == (
+        "接下来：还差 投入（万元）；可复制条件；证明材料；成效指标（至少一条前后都有实测值）；成效指标“抗风等级”“航程”的实测值或来源；"
+        f"建设单位同意，发布不了；先 jiebang case move {ID} 退回 --reason 理由"
+    )
     refused = jiebang("case", "move", ID, "发布", "--by", "程某")
     assert refused.code == 1
     assert refused.err.startswith(
-        "错误：投入（万元）、可复制条件、证明材料待补；成效指标“抗风等级”没有前后的实测值；"
+        "错误：投入（万元）、可复制条件、证明材料待补。\n处理：请退回草稿补填后再发布。\n"
+        "错误：成效指标“抗风等级”没有前后的实测值。\n"
     )
     moves = jiebang("case", "move", ID).out
     assert "  发布：审核人办理；还差：" in moves

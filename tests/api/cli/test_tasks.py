@@ -53,7 +53,7 @@ def test_a_scene_becomes_a_task_and_says_what_it_lacks(indexed: Path, jiebang: C
     assert "  错误  投标截止：没有写投标截止。写日期和时间，例如 2026-09-30 17:00。" in done.out
     told = jiebang("task", "move", ID, "发榜")
     assert (told.code, told.err) == (
-        1, "错误：榜单现在是“需求登记”，不能办理“发榜”。\n处理：处于“论证”时才能办理。\n",
+        1, "错误：榜单现在是“需求登记”，不能办理“发榜”。\n处理：处于“论证”时才能办理；先办理“送论证”。\n",
     )  # fmt: skip
     assert jiebang("task", "move", ID, "修改", "--set", "榜金=12.5").code == 0
     assert "榜金：12.5 万元" in jiebang("task", "show", ID).out
@@ -191,7 +191,7 @@ def test_a_race_is_run_from_award_to_conclusion(
         clock.at = OPENING + later
         done = jiebang(*line)
         assert (done.code, done.err) == (0, ""), line
-    assert f"{ID} 现在是“结题”。" in done.out
+    assert done.out.splitlines()[1:] == [f"{ID} 现在是“结题”。", f"接下来：写成案例 jiebang case from {ID}"]
     race = jiebang("race", "show", ID).out
     assert "资金：预算 200 万元 = 已拨付 110 万元 + 已收回 90 万元 + 预留 0 万元" in race
     assert f"1. {firm(1).name}：完赛，优胜，已拨付 80 万元" in race
@@ -244,3 +244,52 @@ def test_an_id_is_listed_whole(posted: Path, jiebang: Command) -> None:
     with open_store(posted / "store.db") as store:
         put_processes(store, [make_task(id)])
     assert [line.split()[0] for line in jiebang("task", "list").out.splitlines()[1:3]] == [id, ID]
+
+
+def test_a_task_sent_on_too_early_says_the_way_back(indexed: Path, jiebang: Command, clock: Clock) -> None:
+    jiebang("task", "from", "CJ-2")
+    sent = jiebang("task", "move", ID, "送论证").out.splitlines()
+    assert sent[2:] == [
+        f"接下来：“投标截止”没有写好，发不了榜；先 jiebang task move {ID} 退回修改 --reason 理由",
+        f"        （哪里不对：jiebang task check {ID} --text-only）",
+    ]
+    assert jiebang("task", "move", ID, "修改", "--set", "榜金=9").err.splitlines()[1] == (
+        "处理：处于“需求登记”时才能办理；先办理“退回修改”。"
+    )
+    assert jiebang("task", "move", ID, "退回修改").err.splitlines() == [
+        "错误：没有写理由。",
+        "处理：请写明理由，它会告知有关各方并记入历史。",
+        f"写法：jiebang task move {ID} 退回修改 --reason 理由",
+    ]
+
+
+def test_several_things_in_the_way_are_told_each_with_its_remedy(
+    indexed: Path, jiebang: Command, clock: Clock
+) -> None:
+    jiebang("task", "from", "CJ-2")
+    jiebang("task", "move", ID, "送论证")
+    told = jiebang("task", "move", ID, "发榜").err.splitlines()
+    assert told[:2] == [
+        "错误：论证同意 0 人，共 0 人发表意见。",
+        "处理：至少要有 1 位专家同意，并过半数；否则请退回修改或驳回。",
+    ]
+    assert [line[:3] for line in told] == ["错误：", "处理："] * (len(told) // 2)
+    assert len(told) > 2
+
+
+def test_a_task_sent_back_is_judged_anew_by_the_same_expert(
+    indexed: Path, jiebang: Command, clock: Clock
+) -> None:
+    jiebang("task", "from", "CJ-1", "--set", "投标截止=2026-03-31")
+    opinion = ("task", "move", ID, "论证意见", "--opinion", "同意", "--by", "程某")
+    for step in (
+        ("task", "move", ID, "送论证"),
+        opinion,
+        ("task", "move", ID, "退回修改", "--reason", "指标要改"),
+        ("task", "move", ID, "修改", "--set", "榜金=12"),
+        ("task", "move", ID, "送论证"),
+    ):
+        assert jiebang(*step).code == 0
+    assert "论证同意 0 人" in jiebang("task", "move", ID, "发榜").err
+    assert jiebang(*opinion).code == 0
+    assert jiebang("task", "move", ID, "发榜").code == 0
