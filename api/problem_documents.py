@@ -25,6 +25,8 @@ _LOG = logging.getLogger("jiebang.http")
 _STATUSES: Mapping[str, int] = {
     "plan_stale": 409, "relation_dangling": 409, "feedback_dangling": 409, "undo_conflict": 409, "move_unknown": 422,
     "move_state": 409, "move_role": 403, "move_requirement": 422, "process_value": 422, "store_full": 507,
+    "undo_unknown": 404, "undo_done": 409, "undo_refused": 409, "user_exists": 409, "user_unknown": 404, "user_last": 409,
+    "password_wrong": 422, "password_weak": 422, "key_unknown": 404, "key_scopes": 422, "version_unknown": 404,
 }  # fmt: skip
 _WORDS: Mapping[int, str] = {
     400: "请求有误", 401: "需要访问钥匙", 403: "没有权限", 404: "没有找到", 405: "不支持这种方法", 406: "不支持这种格式",

@@ -10,7 +10,7 @@ from api.dispatching import Dispatcher
 from api.following import Follower
 from api.lanes import Lanes
 from api.metrics import Metrics
-from api.questions import Question
+from api.question import Question
 from api.settings import ServeSettings
 from graph.store.store import Store
 

@@ -33,6 +33,7 @@ from api.cli import (
     tasks,
     tuning,
     upkeep,
+    users,
 )
 from api.cli.screen import ReaderGone, say, say_error
 from api.cli.usage import ChineseCommand, ChineseGroup, explained
@@ -91,6 +92,7 @@ for module in (
     bids,
     racing,
     serving,
+    users,
 ):
     module.register(app)
 for command in app.registered_commands:

@@ -9,6 +9,7 @@ from api.cli.feedback import By, named_person, say_json
 from api.cli.screen import moment, say, table
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
+from api.cli.users import say_password
 
 key_app = typer.Typer(
     name="key",
@@ -38,17 +39,23 @@ def serve(
         bool, typer.Option("--private-targets", help="允许回调发到本机和内部网络的地址，且可不加密。")
     ] = False,
 ) -> None:
-    """启动 HTTP 服务：合作平台凭钥匙查询、推送、点单、接收回调。按 Ctrl+C 停止。"""
+    """启动服务：对接人员在浏览器里用工作台，合作平台凭钥匙查询、推送、点单。按 Ctrl+C 停止。"""
     from api.server import run_server
     from api.settings import ServeSettings
+    from api.workbench.people import first_administrator
 
     settings: Settings = context.obj
     served = ServeSettings(
         home=settings.home, encoder=settings.encoder, workers=workers, private_targets=private_targets
     )
-    with settings.home.open_store(create=False):
-        pass  # what is wrong with it is said here, before anything listens
-    say(f"服务地址：http://{host}:{port}/（说明见 /docs）；钥匙：jiebang key create 平台代号")
+    # What is wrong with the store is said here, before anything listens.
+    with settings.home.open_store(create=False) as store:
+        first = first_administrator(store, datetime.now(UTC))
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  (compared, not listened on)
+    say(f"工作台：在浏览器打开 http://{shown}:{port}/")
+    if first is not None:
+        say_password(*first)
+    say(f"合作平台接口：http://{shown}:{port}/v1/（说明见 /docs）；钥匙：jiebang key create 平台代号")
     run_server(served, host=host, port=port)
 
 

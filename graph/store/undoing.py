@@ -25,8 +25,8 @@ from graph.store.tables import HISTORY, NODES
 # Records named in one refusal.
 _NAMED = 5
 
-# Kinds of processes whose changes are not undone: undoing a revocation would bring a revoked key back.
-_FINAL_KINDS = frozenset({"key"})
+# Kinds of processes whose changes are not undone: it would bring a revoked key or a disabled account back.
+_FINAL_KINDS = frozenset({"key", "user"})
 
 
 def batch_before(connection: Connection, revision: int) -> Batch:
@@ -54,8 +54,8 @@ def batch_before(connection: Connection, revision: int) -> Batch:
     if any(len(key) == 3 and key[1] in _FINAL_KINDS for key in left):
         raise Refused(
             "undo_refused",
-            f"第 {revision} 次改动涉及访问钥匙；访问钥匙的改动不能撤销。",
-            "请改为吊销这把钥匙，或新建一把；本次没有写入任何内容。",
+            f"第 {revision} 次改动涉及访问钥匙或工作台账号，不能撤销。",
+            "请改为吊销这把钥匙、停用这个账号，或新建一个；本次没有写入任何内容。",
         )
     present = _digests(connection, list(left))
     changed = {key for key, after in left.items() if present.get(key) != after}
