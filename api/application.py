@@ -139,9 +139,8 @@ async def _running(
 
 
 def _audiences(store: Store) -> list[Visibility]:
-    """Whose indexes are opened at the start: those that a key can ask."""
-    found = {key.audience for key in store.processes(Key, state="active")}
-    return sorted(found) or ["partner"]
+    """Whose indexes are opened at the start: staff's, who use the workbench, and those that a key can ask."""
+    return sorted({"staff", *(key.audience for key in store.processes(Key, state="active"))}, reverse=True)
 
 
 async def _tidy(settings: ServeSettings, store: Store) -> None:

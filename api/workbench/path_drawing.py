@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from api.workbench.rendering import link
 
 # Drawn widths are in a unit of which a Chinese character of a label takes about one.
 _BOX, _GAP, _ROW = 150, 74, 46
-_CHAIN_LETTERS, _RING_LETTERS = 9, 8
+_CHAIN_LETTERS, _RING_LETTERS = 9, 9
 WIDE, HIGH = 1100, 760
 
 
@@ -69,7 +70,7 @@ def drawn(path: Mapping[str, Any]) -> Drawing:
         Line(
             x1=one.x + _BOX / 2, y1=one.y, x2=other.x - _BOX / 2, y2=other.y, label=step["label"], forward=step["forward"],
         )
-        for one, other, step in zip(boxes, boxes[1:], path["steps"], strict=True)
+        for (one, other), step in zip(pairwise(boxes), path["steps"], strict=True)
     ]  # fmt: skip
     wide = len(boxes) * _BOX + (len(boxes) - 1) * _GAP
     return Drawing(wide=wide, high=_ROW, boxes=tuple(boxes), lines=tuple(lines), text=path["text"])
@@ -100,7 +101,7 @@ def neighbourhood(nodes: Sequence[Mapping[str, Any]], edges: Sequence[Mapping[st
         Box(
             x=round(places[_key(node)][0], 1), y=round(places[_key(node)][1], 1), kind=node["kind"],
             label=shortened(node["title"], _RING_LETTERS), title=f"{node['label']}：{node['title']}",
-            href=walk_to(node), wide=132, is_centre=node["distance"] == 0,
+            href=walk_to(node), wide=148, is_centre=node["distance"] == 0,
         )
         for node in nodes
     )  # fmt: skip
@@ -161,5 +162,7 @@ def _parents(
 def _line(edge: Mapping[str, Any], places: Mapping[tuple[str, str], tuple[float, float, float]]) -> Line:
     (x1, y1, _), (x2, y2, _) = places[_key(edge["source"])], places[_key(edge["target"])]
     return Line(
-        x1=round(x1, 1), y1=round(y1, 1), x2=round(x2, 1), y2=round(y2, 1), label=edge["label"], derived=edge["derived"]
+        x1=round(x1, 1), y1=round(y1, 1), x2=round(x2, 1), y2=round(y2, 1), derived=edge["derived"],
+        # A field looks like a field: what it means to be joined to one need not be written a dozen times.
+        label="" if edge["target"]["kind"] == "field" else edge["label"],
     )  # fmt: skip

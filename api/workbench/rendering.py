@@ -141,7 +141,9 @@ def labels() -> Mapping[str, str]:
 
 def error_page(request: Request, document: Mapping[str, Any]) -> HTMLResponse:
     """A refusal in words: what happened, what to do, and a number to tell the administrator."""
-    return page(request, "error.html", status=int(document["status"]), problem=document)
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    address = quote(request.scope["path"]) + (f"?{query}" if query else "")
+    return page(request, "error.html", status=int(document["status"]), problem=document, address=address)
 
 
 def _flash(request: Request) -> tuple[str, str] | None:

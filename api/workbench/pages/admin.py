@@ -178,8 +178,7 @@ def _subject(entry: Entry) -> tuple[str, str]:
         what = "评级" if key[0] == "judgement" else "进展"
         return f"{what} {key[1]}—{key[2]}", link("/pair", scene=key[1], found=key[2])
     if len(key) == 3:
-        labels = {kind.kind: kind.label for kind in Process.__subclasses__()}
-        return f"{labels.get(key[1], '流程')} {key[2]}", ""
+        return f"{_process_labels().get(key[1], '流程')} {key[2]}", ""
     return f"关系 {key[1]}—{key[4]}", link(f"/records/{key[0]}", open=key[1])
 
 
@@ -187,3 +186,14 @@ def _did(entry: Entry) -> str:
     if entry.after is None:
         return "删除"
     return "新增" if entry.before is None else "修改"
+
+
+def _process_labels() -> dict[str, str]:
+    """What kinds of processes are called; classes between, which are no kind, are passed through."""
+    waiting, found = [Process], dict[str, str]()
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            waiting.append(kind)
+            if "kind" in vars(kind):
+                found[kind.kind] = kind.label
+    return found

@@ -24,7 +24,7 @@ from graph.identifiers.fields import FIELDS
 
 router = APIRouter(include_in_schema=False)
 
-_SHOWN = 100
+_SHOWN = 40
 _XLSX = next(media for media, suffix in SUFFIXES.items() if suffix == ".xlsx")
 _WIDTHS = {"名称": 40, "单位": 28, "最接近的": 40, "差在哪里": 60, "产业领域": 18}
 
@@ -58,7 +58,7 @@ async def get_workbook(
 
 async def _gaps(parts: Parts, level: str) -> dict[str, Any]:
     asked = GapsQuestion(audience="staff", today=today(), level=int(level) if level in ("2", "3", "4") else 3)
-    told: dict[str, Any] = json.loads(await parts.answer(asked))
+    told: dict[str, Any] = json.loads(await parts.answer_soon(asked))
     return told
 
 

@@ -38,7 +38,7 @@ async def get_graph(
     asked = NeighbourhoodQuestion(
         audience="staff", today=today(), key=(kind, id), depth=2 if depth == "2" else 1, limit=_NODES, relations=chosen,
     )  # fmt: skip
-    told: dict[str, Any] = json.loads(await parts.answer(asked))
+    told: dict[str, Any] = json.loads(await parts.answer_soon(asked))
     return page(
         request, "graph.html", node=node, told=told, chosen=chosen, relations=RELATION_LABELS, depth=asked.depth,
         drawing=neighbourhood(told["nodes"], told["edges"]) if told["nodes"] else None, kinds=KINDS,

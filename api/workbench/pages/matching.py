@@ -95,7 +95,7 @@ async def get_shortlist(
     asked = ShortlistQuestion(audience="staff", today=today(), node=node, kind=COUNTERPARTS[kind], ids=ids)
     name = quote(f"候选名单_{node.id}.xlsx", safe="")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-    return Response(await parts.answer(asked), media_type=_XLSX, headers=headers)
+    return Response(await parts.answer_soon(asked), media_type=_XLSX, headers=headers)
 
 
 def _picker(request: Request, visitor: Visitor, q: str) -> Response:
@@ -124,7 +124,7 @@ async def _ranked(
         fields=(wanted.field,) if wanted.field else (), districts=(wanted.district,) if wanted.district else (),
         min_trl=wanted.min_trl, ip_statuses=(wanted.ip_status,) if wanted.ip_status else (),
     )  # fmt: skip
-    items: list[dict[str, Any]] = json.loads(await parts.answer(asked))["items"]
+    items: list[dict[str, Any]] = json.loads(await parts.answer_soon(asked))["items"]
     return await run_in_threadpool(_list, request, visitor, node, kind, wanted, items, text, with_hidden)
 
 

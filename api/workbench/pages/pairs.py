@@ -145,7 +145,7 @@ async def _told(
     asked = SideBySideQuestion(
         audience="staff", today=today(), node=node, is_stored=is_stored, kind=kind, ids=ids
     )
-    told: dict[str, Any] = json.loads(await parts.answer(asked))
+    told: dict[str, Any] = json.loads(await parts.answer_soon(asked))
     return told
 
 

@@ -80,7 +80,7 @@ async function open(row, { focus = false, then } = {}) {
     if (wanted !== address) return;
     if (answer.redirected && answer.url.includes("/sign-in")) { location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`); return; }
     put(found, focus);
-    history.replaceState(null, "", `#${row.id}`);
+    history.replaceState(null, "", `#open-${row.id}`); // no element has this name: nothing jumps
     then?.();
   } catch {
     tell("没有连上服务器，依据没有打开。请检查网络后再试。");
@@ -167,5 +167,5 @@ document.getElementById("picked")?.addEventListener("submit", (event) => {
   } else tell("");
 });
 
-const from = location.hash.startsWith("#r-") ? document.getElementById(location.hash.slice(1)) : null;
+const from = location.hash.startsWith("#open-") ? document.getElementById(location.hash.slice(6)) : null;
 if (from) open(from);
