@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from api.questions import OwnQuestion
+from api.question import OwnQuestion
 from embeddings.vector_cache import VectorCache
 from graph.kinds import Expert
 from graph.store.changes import NodeKey

@@ -34,6 +34,7 @@ from api.cli import (
     tasks,
     tuning,
     upkeep,
+    users,
 )
 from api.cli.screen import ReaderGone, say, say_error
 from api.cli.usage import ChineseCommand, ChineseGroup, explained
@@ -93,6 +94,7 @@ for module in (
     racing,
     cases,
     serving,
+    users,
 ):
     module.register(app)
 for command in app.registered_commands:
