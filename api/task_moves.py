@@ -62,9 +62,7 @@ def moved_on(
                 )
             )
     told = _told(task, values, given)
-    return task_steps.move_task(
-        store, task.id, move.name, role=role, values=told, actor=actor, at=at
-    )
+    return task_steps.move_task(store, task.id, move.name, role=role, values=told, actor=actor, at=at)
 
 
 def _move_called(task: Task, name: str) -> Move:

@@ -20,6 +20,8 @@ from graph.store.store import Store
 DESK: tuple[Role, ...] = ("staff", "organiser", "officer", "administrator")
 EVERYBODY: tuple[Role, ...] = (*DESK, "expert")
 WRITERS: tuple[Role, ...] = ("staff", "officer", "administrator")
+# Who decides: moves tasks, panels, awards and races.
+OFFICERS: tuple[Role, ...] = ("officer", "administrator")
 
 
 @dataclass(frozen=True)
@@ -111,4 +113,6 @@ Anybody = Annotated[Visitor, Depends(For(*EVERYBODY))]
 AtDesk = Annotated[Visitor, Depends(For(*DESK))]
 Writer = Annotated[Visitor, Depends(For(*WRITERS))]
 Administrator = Annotated[Visitor, Depends(For("administrator"))]
+Officer = Annotated[Visitor, Depends(For(*OFFICERS))]
+Judge = Annotated[Visitor, Depends(For("expert"))]
 Auditor = Annotated[Visitor, Depends(For("officer", "administrator"))]

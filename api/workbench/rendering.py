@@ -14,10 +14,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.match_workbook import owner_of
 from api.workbench.access import DESK, WRITERS, form_token
+from api.workbench.desk_words import at_desk
 from api.workbench.people import ROLES, Role
 from api.workbench.words import china_time, day, highlighted, points, share
 from graph.kinds import KINDS, columns
 from graph.store.store import Store
+from matcher.process_values import in_wan
 from matcher.ranker import LEVELS
 
 _HERE = Path(__file__).parent
@@ -28,6 +30,8 @@ NAVIGATION: Sequence[tuple[str, str, Sequence[Role]]] = (
     ("/match", "匹配", DESK),
     ("/gaps", "供需地图", DESK),
     ("/graph", "图谱", DESK),
+    ("/tasks", "揭榜与赛马", DESK),
+    ("/cases", "案例库", DESK),
     ("/records", "清单与记录", DESK),
     ("/imports", "数据导入", WRITERS),
     ("/admin", "管理", ("officer", "administrator")),
@@ -50,6 +54,8 @@ def _templates() -> Environment:
         "share": share,
         "highlighted": highlighted,
         "owner": owner_of,
+        "at_desk": at_desk,
+        "wan": in_wan,
     }
     made.globals |= {"link": link, "LEVELS": LEVELS, "ROLES": ROLES, "assets": _assets()}
     return made

@@ -4,12 +4,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.workbench.forms import StaleForm
-from api.workbench.pages import account, admin, desk, gaps, graph, imports, matching, pairs, records
+from api.workbench.pages import (
+    account,
+    admin,
+    cases,
+    desk,
+    gaps,
+    graph,
+    imports,
+    marking,
+    matching,
+    pairs,
+    proceedings,
+    records,
+    task_answers,
+    tasks,
+)
 from api.workbench.rendering import confirm_page
 
 ROUTERS = tuple(
-    module.router for module in (account, desk, matching, pairs, imports, records, graph, gaps, admin)
-)
+    module.router
+    for module in (
+        account, desk, matching, pairs, imports, records, graph, gaps, tasks, task_answers, proceedings, cases, marking,
+        admin,
+    )
+)  # fmt: skip
 
 
 async def shown_again(request: Request, error: Exception) -> Response:

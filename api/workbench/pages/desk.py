@@ -61,13 +61,13 @@ def _tasks(store: Store, now: datetime) -> list[tuple[Task, str]]:
     return [(task, states[task.state].label) for task in store.late(Task, now + _SOON)[:_SHOWN]]
 
 
-def _reviews(visitor: Visitor) -> list[tuple[str, int, int]]:
-    """Of each review in which the expert reads: its task, how many entries are hers, how many have her marks."""
+def _reviews(visitor: Visitor) -> list[tuple[str, str, int, int]]:
+    """Of each review in which the expert reads: its id and task, how many entries are hers, how many have her marks."""
     expert = visitor.user.expert
     found = []
     for review in visitor.store.processes(Review) if expert else ():
         mine = [entry for entry, readers in review.readers.items() if expert in readers]
         if mine:
             done = {mark.entry for mark in review.marks if mark.expert == expert}
-            found.append((review.task, len(mine), len(done)))
+            found.append((review.id, review.task, len(mine), len(done & set(mine))))
     return found
