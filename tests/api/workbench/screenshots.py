@@ -1,4 +1,4 @@
-"""Pictures of every page at two widths, with a run of the accessibility checker: python -m tests.workbench.screenshots FOLDER.
+"""Pictures of every page at two widths, with a run of the accessibility checker: python -m tests.api.workbench.screenshots FOLDER.
 
 Serves the sample world, kept in FOLDER/home, on a free port of 127.0.0.1 and looks at it with the machine's chromium.
 """
@@ -16,7 +16,7 @@ from api.settings import ServeSettings
 from api.workbench.people import change_password, first_administrator, reset_password
 from matcher.home import Home
 from tests.api.listening import listening
-from tests.workbench.browser import PASSWORD, browser, serious_issues, sign_in
+from tests.api.workbench.browser import PASSWORD, browser, serious_issues, sign_in
 
 WIDTHS = (1280, 1920)
 PAGES = {
