@@ -97,7 +97,7 @@ async def post_new(request: Request, visitor: Writer, parts: Parts, sent: Form) 
     except (Refusal, Refused) as error:
         if (refusal := refusal_of(error)) is None or refusal.status == 503:
             raise
-        given = {name: sent.get(name) for name in ("task", "scene", "achievement", "title")}
+        given: dict[str, Any] = {name: sent.get(name) for name in ("task", "scene", "achievement", "title")}
         return page(
             request,
             "case_new.html",

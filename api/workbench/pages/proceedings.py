@@ -264,7 +264,7 @@ def _gates(sent: Sent) -> list[Gate]:
         threshold: Decimal | None = parse_points(bound) if rule != "best" else None
         best = _count(bound, "前几名过关") if rule == "best" else None
         found.append(Gate(
-            name=name[:100], date=parse_moment(date), evidence=evidence[:500], tranche=parse_yuan(tranche),  # type: ignore[arg-type]
+            name=name[:100], date=parse_moment(date), evidence=evidence[:500], tranche=parse_yuan(tranche),
             threshold=threshold, best=best,
         ))  # fmt: skip
     if not found:

@@ -371,7 +371,7 @@ def _milestones(sent: Sent) -> list[MilestoneSent]:
             continue
         if not (name and planned and amount):
             raise Refusal(422, "process_value", f"第 {number} 个里程碑没有填全。", "请写名称、计划日期和金额，或整行清空。")  # fmt: skip
-        found.append(MilestoneSent(name=name[:100], planned=parse_moment(planned), amount=parse_yuan(amount)))  # type: ignore[arg-type]
+        found.append(MilestoneSent(name=name[:100], planned=parse_moment(planned), amount=parse_yuan(amount)))
     return found
 
 

@@ -49,14 +49,14 @@ def boarded(indexed: Path, folder: Path) -> Path:
     return home
 
 
-def put_board(store: Store) -> None:
+def put_board(store: Store, scene: str = "CJ-1") -> None:
     """A task in 需求登记, one with sealed bids past its deadline, one half marked, one with its award public, a race, one closed."""
     nodes = [
         *(Institution(id=f"JG-9{n}", title=f"第{n}大学") for n in range(EXPERTS)),
         *(Expert(id=f"ZJ-{n}", title=f"评委{n}", organisation=f"第{n}大学", specialities="无人机") for n in range(EXPERTS)),
     ]  # fmt: skip
     store.apply([PutNode(node=node) for node in nodes], actor="程某", at=NOON, reason="专家")
-    usual: dict[str, Any] = {"experts": 5, "notice_days": 0, "quota": 99}
+    usual: dict[str, Any] = {"about": (("scene", scene),), "experts": 5, "notice_days": 0, "quota": 99}
     race = {"selection": "race", "title": "海岛夜航物流平台"}
     put_processes(store, [
         make_task(DRAFT, title="低空应急投送", indicators="抗风先进", deadline=datetime(2099, 6, 30, 9, tzinfo=NOON.tzinfo)),
@@ -94,7 +94,7 @@ def put_board(store: Store) -> None:
     _decide(store, CLOSED)
     _sign(store, CLOSED)
     _close(store)
-    add_case(store, id=CASE, actor="张敏", at=OPENING, title="海岛无人机送药常态化", owner="澜川海岛发展有限公司", scene_id="CJ-1", summary="外岛送药靠船")  # fmt: skip
+    add_case(store, id=CASE, actor="张敏", at=OPENING, title="海岛无人机送药常态化", owner="澜川海岛发展有限公司", scene_id=scene, summary="外岛送药靠船")  # fmt: skip
 
 
 def _mark(store: Store) -> None:
