@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fuzz format lint types bench clean
+.PHONY: demo test check fuzz format lint types bench screenshots clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "需要 Python 3.11 或更新的版本")'
@@ -57,5 +57,10 @@ bench: $(VENV)/.core
 	$(BIN)/python -m tests.bench.serving > serve.json
 	$(BIN)/python -m tests.bench.roadshow --out roadshow.json
 
+# Every page of the workbench at 1280 and 1920 pixels, into screenshots/; ends with 1 where a page has a grave issue of
+# accessibility. Needs chromium.
+screenshots: $(VENV)/.test
+	$(BIN)/python -m tests.api.workbench.screenshots screenshots
+
 clean:
-	rm -rf $(VENV) .demo build dist *.egg-info
+	rm -rf $(VENV) .demo build dist screenshots *.egg-info

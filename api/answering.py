@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from api.questions import Question, answer_all
+from api.question import Question
+from api.questions import answer_all
 from api.settings import ServeSettings
 from api.worker_processes import begin_worker_process
 from embeddings.encoder import Encoder, open_encoder

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI
@@ -22,6 +22,7 @@ from api.idempotency import Idempotency
 from api.keys import Key
 from api.lanes import Lanes
 from api.metrics import Metrics
+from api.page_paths import Pages
 from api.records import PLURALS
 from api.request_log import RequestLog
 from api.routes import (
@@ -47,6 +48,10 @@ from api.routes import (
 from api.routes.nodes import node_router
 from api.services import Services
 from api.settings import ServeSettings
+from api.workbench import pages as workbench
+from api.workbench.access import declared_roles
+from api.workbench.forms import StaleForm, takes_form
+from api.workbench.gate import OPEN_PAGES, PageAnswers, PageGate
 from graph.problems import Refused
 from graph.store.store import Store
 from graph.values import Visibility
@@ -75,19 +80,42 @@ def create_app(settings: ServeSettings) -> FastAPI:
         app.include_router(module.router)
     for kind in PLURALS:
         app.include_router(node_router(kind))
+    for router in workbench.ROUTERS:
+        app.include_router(router)
+    pages = Pages(route.path for router in workbench.ROUTERS for route in router.routes)
     app.include_router(health.router)
     problem_documents.install(app)
+    app.add_exception_handler(StaleForm, workbench.shown_again)
     # The last added is the outermost.
     app.add_middleware(Idempotency, store=store)
-    app.add_middleware(Gate, store=store, settings=settings, metrics=metrics)
-    app.add_middleware(Bounds, settings=settings, metrics=metrics)
+    app.add_middleware(Gate, store=store, settings=settings, metrics=metrics, pages=pages)
+    app.add_middleware(PageGate, store=store, settings=settings, pages=pages)
+    app.add_middleware(Bounds, settings=settings, metrics=metrics, pages=pages)
     app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(PageAnswers, pages=pages)
     app.state.routes = api_routes(app)
-    unguarded = [r.path for r in app.state.routes if r.path not in OPEN and not declared_scopes(r)]
-    if unguarded:
-        raise RuntimeError(f"routes without a scope: {unguarded}")
+    _refuse_unguarded(app.state.routes, pages)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
+
+
+def _refuse_unguarded(routes: Sequence[APIRoute], pages: Pages) -> None:
+    """Raise ``RuntimeError`` for a route that declares neither scope nor role, and for a form without its token."""
+    unguarded = [
+        r.path
+        for r in routes
+        if r.path not in OPEN | OPEN_PAGES
+        and not (declared_roles if pages.has(r.path) else declared_scopes)(r)
+    ]
+    if unguarded:
+        raise RuntimeError(f"routes without a scope or role: {unguarded}")
+    posted = [
+        r
+        for r in routes
+        if pages.has(r.path) and r.path not in OPEN_PAGES and (r.methods or set()) - {"GET", "HEAD"}
+    ]
+    if loose := [r.path for r in posted if not takes_form(r)]:
+        raise RuntimeError(f"forms without a token: {loose}")
 
 
 def api_routes(app: FastAPI) -> list[APIRoute]:
@@ -141,9 +169,8 @@ async def _running(
 
 
 def _audiences(store: Store) -> list[Visibility]:
-    """Whose indexes are opened at the start: those that a key can ask."""
-    found = {key.audience for key in store.processes(Key, state="active")}
-    return sorted(found) or ["partner"]
+    """Whose indexes are opened at the start: staff's, who use the workbench, and those that a key can ask."""
+    return sorted({"staff", *(key.audience for key in store.processes(Key, state="active"))}, reverse=True)
 
 
 async def _tidy(settings: ServeSettings, store: Store) -> None:
@@ -154,6 +181,7 @@ async def _tidy(settings: ServeSettings, store: Store) -> None:
             await asyncio.to_thread(store.receipts.prune, now - settings.receipts_kept)
             await asyncio.to_thread(store.outbox.prune, now - settings.log_kept)
             await asyncio.to_thread(store.jobs.prune, now - settings.log_kept)
+            await asyncio.to_thread(store.accounts.prune, now)
             await asyncio.to_thread(_remove_files, settings, now - settings.log_kept)
         await asyncio.sleep(_TIDY)
 

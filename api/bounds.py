@@ -2,25 +2,29 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
+from api.page_paths import Pages
 from api.problem_documents import Refusal, busy, problem_response
 from api.settings import ServeSettings
 
 # Stands for a slash inside an id while the path is matched: no id holds it (it is no character at all).
 SLASH = "\ufdd0"
 _TOKEN_LIKE = re.compile(rb"(?:^|[=&;])jb_[0-9a-f]{12}|(?:^|[&;])(?:key|token|api_?key|access_?token)=", re.I)
-UPLOAD_PATH = "/v1/bulk"
+# What may be larger than other bodies: sheets, sent by programs or by people.
+UPLOAD_PATHS = ("/v1/bulk", "/imports")
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
 class Bounds:
     """Refuses what is too much before any of it is worked on."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings, metrics: Metrics) -> None:
-        self._app, self._settings, self._metrics = app, settings, metrics
+    def __init__(self, app: ASGIApp, settings: ServeSettings, metrics: Metrics, pages: Pages) -> None:
+        self._app, self._settings, self._metrics, self._pages = app, settings, metrics, pages
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,7 +34,7 @@ class Bounds:
             return
         try:
             self._check(scope)
-            _check_media(scope)
+            _check_media(scope, _FORMS if self._pages.has(scope["path"]) else ())
             body = _Body(receive, self._limit(scope), self._settings)
         except Refusal as refusal:
             self._metrics.refused.labels(refusal.code).inc()
@@ -74,7 +78,7 @@ class Bounds:
             ) from None
 
     def _limit(self, scope: Scope) -> int:
-        uploads = scope["path"].startswith(UPLOAD_PATH)
+        uploads = scope["path"].startswith(UPLOAD_PATHS)
         limit = self._settings.upload_limit if uploads else self._settings.body_limit
         told = dict(scope["headers"]).get(b"content-length", b"0")
         if not told.isdigit() or len(told) > 18 or int(told) > limit:
@@ -82,13 +86,15 @@ class Bounds:
         return limit
 
 
-def _check_media(scope: Scope) -> None:
-    """Refuse a body that is no JSON where only JSON is read; uploads look for themselves."""
+def _check_media(scope: Scope, forms: Sequence[bytes]) -> None:
+    """Refuse a body that is no JSON where only JSON is read, and of pages one that is no form; uploads look for themselves."""
     headers = dict(scope["headers"])
     has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-    if not has_body or scope["path"].startswith(UPLOAD_PATH):
-        return
     media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if not has_body or media in forms or (scope["path"].startswith(UPLOAD_PATHS) and not forms):
+        return
+    if forms:
+        raise Refusal(415, "media_type", "提交的内容不是表单。", "请在工作台的页面上提交。")
     if not (media.startswith(b"application/") and media.endswith((b"/json", b"+json"))):
         raise Refusal(415, "media_type", "请求内容不是 JSON。", "请发送 UTF-8 编码的 JSON，并在请求头写 Content-Type: application/json。")  # fmt: skip
 

@@ -17,7 +17,7 @@ from api.settings import ServeSettings
 from api.worker_processes import begin_worker_process
 from embeddings.refusal import IndexRefused
 from graph.intake.error_report import write_error_report
-from graph.intake.importing import ImportPlan, plan_import
+from graph.intake.importing import ImportPlan, PlannedTable, plan_import
 from graph.problems import Problem, Refused
 from graph.store.audience import AudienceStore
 from graph.store.jobs import Job
@@ -144,8 +144,10 @@ def run_bulk(home: Home, id: str) -> None:
                 _LOG.exception("a job failed", extra={"job": id})
                 state, result = "failed", _failed("internal", "处理上传时出了没有预料到的错误，没有写入任何内容。", "请把作业编号交给管理员。")  # fmt: skip
         store.jobs.finish(id, "done" if state == "done" else "failed", result, datetime.now(UTC))
-        # Last: a job whose process dies before it has ended is done again, and needs its upload.
-        upload_path(home.path / "jobs", id, job.attributes["suffix"]).unlink(missing_ok=True)
+        # Last: a job whose process dies before it has ended is done again, and needs its upload. A trial of the workbench
+        # keeps it, to be written when somebody says so; what nobody asks for again is tidied away with old jobs.
+        if not job.attributes.get("keeps"):
+            upload_path(home.path / "jobs", id, job.attributes["suffix"]).unlink(missing_ok=True)
 
 
 def upload_path(folder: Path, id: str, suffix: str) -> Path:
@@ -172,22 +174,30 @@ def _import(home: Home, store: Store, job: Job) -> tuple[str, dict[str, Any]]:
         actor=job.actor,
         partner=partner,
         held=held_back,
+        overrides=asked.get("overrides"),
     )
     rows = sum(len(planned.table.rows) for planned in plan.tables)
     if plan.problems:
         write_error_report(plan, report_path(folder, job.id))
     if not store.jobs.progress(job.id, 0, rows, datetime.now(UTC), _LEASE):
         return "cancelled", {}
-    written = None
+    written, revision = None, None
     if not asked["dry_run"] and not (plan.errors and not asked["partial"]):
         applied = plan.commit(
-            store, actor=job.actor, reason=f"批量上传 {job.id}", partial=asked["partial"]
+            store,
+            actor=job.actor,
+            reason=asked.get("reason") or f"批量上传 {job.id}",
+            partial=asked["partial"],
         ).applied
         written = applied.added + applied.changed if applied else 0
+        revision = applied.revision if applied and written else None
     with contextlib.suppress(Refused):  # it is written, whether or not this can be said just now
         store.jobs.progress(job.id, rows, rows, datetime.now(UTC), _LEASE)
     state = "failed" if plan.errors and written is None and not asked["dry_run"] else "done"
-    return state, _result(plan, written)
+    told = _result(plan, written)
+    if "reason" in asked:  # of the workbench, which shows more than partners are told
+        told |= {"revision": revision, "tables": [_table(planned) for planned in plan.tables]}
+    return state, told
 
 
 def _result(plan: ImportPlan, written: int | None) -> dict[str, Any]:
@@ -203,6 +213,21 @@ def _result(plan: ImportPlan, written: int | None) -> dict[str, Any]:
         "warnings": len(plan.problems) - len(plan.errors),
         "problems": [_told(problem) for problem in problems[:_TOLD]],
     }  # fmt: skip
+
+
+def _table(planned: PlannedTable) -> dict[str, Any]:
+    """What each column of a table was taken for, and its first rows as they stand."""
+    mapping = planned.mapping
+    columns = [
+        {"header": column.header, "label": column.label, "reason": column.reason}
+        for column in (mapping.columns if mapping else ())
+    ]
+    return {
+        "name": planned.table.name,
+        "kind": mapping.kind if mapping else None,
+        "rows": len(planned.table.rows),
+        "columns": columns,
+    }
 
 
 def _failed(code: str, message: str, remedy: str) -> dict[str, Any]:

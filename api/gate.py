@@ -1,4 +1,7 @@
-"""The gate: nobody gets past it without a key, except to the few addresses that tell nothing. One for every route."""
+"""The gate: nobody gets past it without a key, except to the few addresses that tell nothing. One for every route.
+
+Pages of the workbench have a gate of their own (api/workbench/gate.py), which asks for a session instead.
+"""
 
 import time
 from collections import OrderedDict
@@ -10,11 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access import Caller, no_key
 from api.keys import key_of
 from api.metrics import Metrics
+from api.page_paths import Pages
 from api.problem_documents import Refusal, problem_response, refusal_of
 from api.settings import ServeSettings
 from graph.store.store import Store
 
-OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})
+OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})
 _REMEMBERED = 10_000
 
 
@@ -43,8 +47,11 @@ class Allowance:
 class Gate:
     """Turns a key into the request's caller (``scope["caller"]``), and keeps each key to its number of requests."""
 
-    def __init__(self, app: ASGIApp, store: Store, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, store: Store, settings: ServeSettings, metrics: Metrics, pages: Pages
+    ) -> None:
         self._app, self._store, self._settings, self._metrics = app, store, settings, metrics
+        self._pages = pages
         self._allowance = Allowance()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +60,7 @@ class Gate:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        if scope["type"] != "http" or scope["path"] in OPEN or self._pages.has(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:

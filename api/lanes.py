@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from api.answering import Answerer, Answers, Version, answer_in_process, begin_process
 from api.metrics import Metrics
 from api.problem_documents import Refusal, busy
-from api.questions import BrokersQuestion, MatchQuestion, Question, SimilarCasesQuestion
+from api.question import Question
+from api.questions import BrokersQuestion, MatchQuestion, SimilarCasesQuestion
 from api.settings import ServeSettings
 from embeddings.encoder import Encoder, open_encoder
 from embeddings.recent_vectors import AskedText, RecentVectors, Vector

@@ -3,23 +3,29 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from functools import cached_property
-from hashlib import blake2b
+from datetime import datetime
 from typing import Any
 
 from api.breakdown import breakdown, case_breakdown
+from api.desk_answers import (
+    GapsQuestion,
+    ShortlistQuestion,
+    SideBySideQuestion,
+    shortlist_workbook,
+    side_by_side,
+    told_gaps,
+)
 from api.lineup_values import change_values, check_values, clash_values
+from api.question import OwnQuestion, Question, about, named
 from graph.kinds import KINDS, Achievement, Broker, Node, Scene
 from graph.network import FIELD, RELATION_LABELS
 from graph.problems import Refused
-from graph.processes import Process
 from graph.store.changes import NodeKey
-from graph.values import Visibility
 from matcher.brokers import BrokerMatch, rank_brokers
 from matcher.engine import Engine
 from matcher.explanation import Explanation
 from matcher.filters import Filters
+from matcher.gaps import gaps
 from matcher.lineup_conflicts import Clash
 from matcher.ranker import LEVELS
 from matcher.ranking import Asked, Match
@@ -33,29 +39,6 @@ _BRIEF = (
     "rank", "kind", "id", "title", "score", "level", "level_label", "probabilities", "reason", "parts", "cautions",
     "missing",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What every question has: whose world it is asked in, and on which day."""
-
-    audience: Visibility
-    today: date
-
-    @cached_property
-    def digest(self) -> bytes:
-        """The same for equal questions, and for no others."""
-        told = {name: _plain(value) for name, value in vars(self).items() if name != "digest"}
-        text = json.dumps([type(self).__name__, told], sort_keys=True, ensure_ascii=False)
-        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).digest()
-
-
-class OwnQuestion(Question):
-    """A question that knows how it is answered: those that are not of matching alone."""
-
-    def answer(self, engine: Engine) -> dict[str, Any]:
-        """The answer as plain values."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +117,19 @@ class LineupQuestion(Question):
 
 
 def answer_all(engine: Engine, questions: Sequence[Question]) -> list[bytes]:
-    """The answers as UTF-8 JSON, in order; matches are ranked together, which is cheaper than one by one."""
+    """The answers as UTF-8 JSON (a workbook as itself), in order; matches are ranked together, which is cheaper."""
     ranked = _ranked(engine, [q for q in questions if isinstance(q, MatchQuestion)])
     return [
-        json.dumps(_answer(engine, question, ranked), ensure_ascii=False, separators=(",", ":")).encode(
-            "utf-8", "replace"
-        )
+        shortlist_workbook(engine, question)
+        if isinstance(question, ShortlistQuestion)
+        else _json(_answer(engine, question, ranked))
         for question in questions
     ]
+
+
+def _json(answer: dict[str, Any]) -> bytes:
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
 
 
 def _ranked(engine: Engine, questions: Sequence[MatchQuestion]) -> Mapping[int, list[Match]]:
@@ -161,8 +149,8 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             found = [scored[achievement.id]] if achievement.id in scored else []
             pairs = _explained(engine, scene, found)
             return {
-                "scene": _named(scene),
-                "achievement": _named(achievement),
+                "scene": named(scene),
+                "achievement": named(achievement),
                 "pair": breakdown(*pairs[0]) if pairs else None,
             }
         case ScoreQuestion(pairs=asked, today=today):
@@ -176,6 +164,10 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return _neighbourhood(engine, question)
         case LineupQuestion():
             return _lineup(engine, question)
+        case SideBySideQuestion():
+            return side_by_side(engine, question)
+        case GapsQuestion(level=level, today=today):
+            return told_gaps(gaps(engine, today=today, level=level))
         case OwnQuestion():
             return question.answer(engine)
     raise TypeError(type(question).__name__)
@@ -211,8 +203,8 @@ def _matches(engine: Engine, question: MatchQuestion, matches: Sequence[Match]) 
     for match, why in _explained(engine, question.node, matches, brief=not question.full):
         told = breakdown(match, why)
         shown = told if question.full else {name: told[name] for name in _BRIEF}
-        items.append(shown | {"about": _about(why.found)})
-    subject = _named(question.node) if question.is_stored else {"kind": question.node.kind, "id": None, "title": question.node.title}  # fmt: skip
+        items.append(shown | {"about": about(why.found)})
+    subject = named(question.node) if question.is_stored else {"kind": question.node.kind, "id": None, "title": question.node.title}  # fmt: skip
     return {"subject": subject, "ranker": engine.ranker.name, "items": items}
 
 
@@ -222,18 +214,6 @@ def _explained(
     """Matches with their breakdowns, but for those whose record is gone since."""
     whys = {(why.found.kind, why.found.id): why for why in engine.explain(node, matches, brief=brief)}
     return [(match, whys[match.key]) for match in matches if match.key in whys]
-
-
-def _about(node: Node) -> dict[str, Any]:
-    """What a list shows of a found record beside its title."""
-    maturity = getattr(node, "maturity", None)
-    return {
-        "field": list(node.field),
-        "district": node.district,
-        "owner": getattr(node, "owner", "") or None,
-        "maturity": str(maturity) if maturity else None,
-        "ip_status": getattr(node, "ip_status", "") or None,
-    }
 
 
 def _scored(pair: tuple[str, str], match: Match | None) -> dict[str, Any]:
@@ -258,7 +238,7 @@ def _brokers(engine: Engine, question: BrokersQuestion) -> dict[str, Any]:
         outcomes=engine.store.outcomes(),
     )  # fmt: skip
     items = [_broker(rank, found) for rank, found in enumerate(ranked, 1)]
-    return {"scene": _named(scene), "achievement": _named(achievement), "items": items}
+    return {"scene": named(scene), "achievement": named(achievement), "items": items}
 
 
 def _broker(rank: int, found: BrokerMatch) -> dict[str, Any]:
@@ -277,7 +257,7 @@ def _similar_cases(engine: Engine, question: SimilarCasesQuestion) -> dict[str, 
         engine.corpus, engine.network, asked, top=question.top, records=lambda key: engine.store.get(*key)
     )
     subjects = [
-        _named(node) if question.is_stored else {"kind": node.kind, "id": None, "title": node.title}
+        named(node) if question.is_stored else {"kind": node.kind, "id": None, "title": node.title}
         for node in asked
     ]
     return {"subjects": subjects, "items": [case_breakdown(one) for one in found]}
@@ -337,10 +317,6 @@ def _reference(key: NodeKey) -> dict[str, str]:
     return {"kind": key[0], "id": key[1]}
 
 
-def _named(node: Node) -> dict[str, Any]:
-    return {"kind": node.kind, "id": node.id, "title": node.title}
-
-
 def _filters(question: MatchQuestion) -> Filters:
     return Filters(
         fields=question.fields,
@@ -349,11 +325,3 @@ def _filters(question: MatchQuestion) -> Filters:
         ip_statuses=question.ip_statuses,
         open_on=question.today if question.open_only else None,
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Node):
-        return [value.kind, value.model_dump_json(exclude_defaults=True)]
-    if isinstance(value, Process):
-        return [value.kind, value.model_dump_json()]
-    return value.isoformat() if isinstance(value, date) else value

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -60,7 +60,18 @@ def etag_of(shown: Mapping[str, Any]) -> str:
     return f'"{hashlib.blake2b(canonical(shown).encode(), digest_size=12).hexdigest()}"'
 
 
-def made_record(kind: str, values: Mapping[str, Any], caller: Caller, before: Node | None = None) -> Node:
+class Maker(Protocol):
+    """Who makes a record: a caller with a key, or somebody at the workbench."""
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether everything is seen, and may be hidden."""
+
+    def id_for(self, id: str) -> str:
+        """The id under which a record of this maker is kept."""
+
+
+def made_record(kind: str, values: Mapping[str, Any], caller: Maker, before: Node | None = None) -> Node:
     """The node that a caller's JSON describes, in place of ``before`` if there is one.
 
     A partner's record that the city has hidden stays hidden. Raises ``Refusal`` (422) with every problem at once: the

@@ -1,5 +1,6 @@
 """What the routes of one application work with."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,9 +11,12 @@ from api.dispatching import Dispatcher
 from api.following import Follower
 from api.lanes import Lanes
 from api.metrics import Metrics
-from api.questions import Question
+from api.problem_documents import busy
+from api.question import Question
 from api.settings import ServeSettings
 from graph.store.store import Store
+
+_SOON = 3.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,19 @@ class Services:
     async def answer(self, question: Question) -> bytes:
         """The answer to a matching question as JSON, its audience's index opened if it is not yet."""
         await self.follower.open(question.audience)
+        return await self.lanes.ask(question)
+
+    async def answer_soon(self, question: Question) -> bytes:
+        """As ``answer``, for people: an index that is still being made is told of, and not waited for.
+
+        Raises ``Refusal`` (503, ``index_opening``).
+        """
+        try:
+            await asyncio.wait_for(self.follower.open(question.audience), _SOON)
+        except TimeoutError:
+            raise busy(
+                "index_opening", "正在整理文本，还不能匹配；第一次启动或导入大量记录后要几分钟。", seconds=5
+            ) from None
         return await self.lanes.ask(question)
 
 

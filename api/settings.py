@@ -33,6 +33,9 @@ class ServeSettings:
     answer_time: float = 60.0
     # Requests without a valid key that one address may make in a minute.
     strangers_per_minute: int = 60
+    # How long a session of the workbench lasts, and how long while nobody does anything.
+    session_lasts: timedelta = field(default=timedelta(hours=12))
+    session_idle: timedelta = field(default=timedelta(hours=2))
     receipts_kept: timedelta = field(default=timedelta(days=2))
     # Days for which deliveries and finished jobs are kept.
     log_kept: timedelta = field(default=timedelta(days=30))

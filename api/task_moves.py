@@ -1,14 +1,15 @@
-"""One move of a task over HTTP: what it takes, and the step of the matcher that it is."""
+"""One move of a task over HTTP or at the workbench: what it takes, and the step of the matcher that it is."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from api.access import Caller
 from api.task_views import role_in
 from api.wire_tasks import TaskMoveSent, TaskMoveValues
 from graph.problems import Refused
 from graph.processes import Move
+from graph.store.audience import AudienceStore
+from graph.store.store import Store
 from matcher import task_steps
 from matcher.process_values import parse_points
 from matcher.tasks import Milestone, Task, task_rules
@@ -22,10 +23,12 @@ _TAKES: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 
 
-def moved_on(caller: Caller, task: Task, sent: TaskMoveSent, at: datetime) -> Task:
+def moved_on(
+    store: Store, view: AudienceStore, task: Task, sent: TaskMoveSent, *, actor: str, at: datetime
+) -> Task:  # fmt: skip
     """The task after a move, written. Raises ``Refused`` as the matcher's steps do, ``move_role`` and ``process_value``."""
     move = _move_called(task, sent.move)
-    role = role_in(task, move, caller.view)
+    role = role_in(task, move, view)
     if role not in move.roles:
         raise Refused("move_role", f"您的身份不能办理“{move.label}”。", "请由有权办理这一步的一方来办。")
     values = sent.values
@@ -38,7 +41,7 @@ def moved_on(caller: Caller, task: Task, sent: TaskMoveSent, at: datetime) -> Ta
     reason = move.label + (f"：{values.reason}" if values.reason else "")
 
     def change(step: Callable[[Task], Task]) -> Task:
-        return task_steps.change_task(caller.whole, task.id, step, actor=caller.actor, at=at, reason=reason)
+        return task_steps.change_task(store, task.id, step, actor=actor, at=at, reason=reason)
 
     match sent.move:
         case "opine":
@@ -59,9 +62,7 @@ def moved_on(caller: Caller, task: Task, sent: TaskMoveSent, at: datetime) -> Ta
                 )
             )
     told = _told(task, values, given)
-    return task_steps.move_task(
-        caller.whole, task.id, move.name, role=role, values=told, actor=caller.actor, at=at
-    )
+    return task_steps.move_task(store, task.id, move.name, role=role, values=told, actor=actor, at=at)
 
 
 def _move_called(task: Task, name: str) -> Move:

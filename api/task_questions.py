@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from api.questions import OwnQuestion
+from api.question import OwnQuestion
 from matcher.bid_fit import bid_fits
 from matcher.bids import Bid
 from matcher.engine import Engine

@@ -37,6 +37,7 @@ from api.cli import (
     timetables,
     tuning,
     upkeep,
+    users,
 )
 from api.cli.screen import ReaderGone, say, say_error
 from api.cli.usage import ChineseCommand, ChineseGroup, explained
@@ -99,6 +100,7 @@ for module in (
     timetables,
     meetings,
     serving,
+    users,
 ):
     module.register(app)
 for command in app.registered_commands:

@@ -9,6 +9,7 @@ from api.cli.feedback import By, named_person, say_json
 from api.cli.screen import moment, say, table
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
+from api.cli.users import say_password
 
 key_app = typer.Typer(
     name="key",
@@ -38,21 +39,31 @@ def serve(
         bool, typer.Option("--private-targets", help="允许回调发到本机和内部网络的地址，且可不加密。")
     ] = False,
 ) -> None:
-    """启动 HTTP 服务：合作平台凭钥匙查询、推送、点单、接收回调。按 Ctrl+C 停止。"""
+    """启动服务：对接人员在浏览器里用工作台，合作平台凭钥匙查询、推送、点单。按 Ctrl+C 停止。"""
     from api.server import run_server
     from api.settings import ServeSettings
+    from api.workbench.people import first_administrator
 
     settings: Settings = context.obj
     served = ServeSettings(
         home=settings.home, encoder=settings.encoder, workers=workers, private_targets=private_targets
     )
+    # What is wrong with the store is said here, before anything listens.
     with settings.home.open_store(create=False):
-        pass  # what is wrong with it is said here, before anything listens
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    run_server(
-        served, host=host, port=port,
-        begun=lambda: say(f"服务地址：{address}（说明见 /docs）；钥匙：jiebang key create 平台代号"),
-    )  # fmt: skip
+        pass
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  (compared, not listened on)
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+
+    def begun() -> None:
+        say(f"工作台：在浏览器打开 {address}")
+        # Not before: a password that is not shown, because the port was taken, would lock everybody out.
+        with settings.home.open_store(create=False) as store:
+            first = first_administrator(store, datetime.now(UTC))
+        if first is not None:
+            say_password(*first)
+        say(f"合作平台接口：{address}v1/（说明见 /docs）；钥匙：jiebang key create 平台代号")
+
+    run_server(served, host=host, port=port, begun=begun)
 
 
 @key_app.command(cls=ChineseCommand)

@@ -1,7 +1,7 @@
 """The case library: similar cases for a scene, an achievement, a pair or a text; the document; a case's way to publication."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, Reader, StaffWriter, not_found
 from api.case_document import MEDIA_TYPE, write_case
+from api.case_views import shown_case
 from api.case_wire import (
     CaseFilePage,
     CaseFileShown,
@@ -25,7 +26,7 @@ from api.case_wire import (
 )
 from api.idempotency import made_id
 from api.pagination import Cursor, Limit, Pages
-from api.problem_documents import Refusal, field_problem
+from api.problem_documents import Refusal
 from api.questions import SimilarCasesQuestion
 from api.responses import REFUSALS, json_response, record_response, tagged
 from api.routes.paths import PathId, now, today
@@ -37,17 +38,15 @@ from matcher.case_steps import (
     all_cases,
     case_from_pair,
     case_from_task,
-    case_moves,
     found_case,
     move_case,
 )
-from matcher.cases import CONTENT, ROLES, CaseFile, case_rules, lacking
+from matcher.cases import CONTENT, ROLES, CaseFile, case_rules
 from matcher.engine import written_scene
 
 router = APIRouter(prefix="/v1", tags=["标杆案例"], responses=REFUSALS)
 
 Top = Annotated[int, Query(ge=1, le=50, description="最多几个")]
-_TOLD = {"consent": {"case_consent"}}
 _SIMILAR: dict[int | str, dict[str, Any]] = {
     200: {"model": SimilarCases},
     304: {"description": "与 If-None-Match 相同"},
@@ -135,7 +134,7 @@ def list_case_files(
     with caller.whole.snapshot() as snapshot:
         files = [file for file in all_cases(snapshot) if file.id > after and state in (None, file.state)]
     last = files[limit - 1].id if len(files) > limit else None
-    items = [_shown(caller, file, now()) for file in files[:limit]]
+    items = [shown_case(file, caller.actor, now()) for file in files[:limit]]
     return json_response({"items": items, "next": pages.cursor([last]) if last else None})
 
 
@@ -149,7 +148,7 @@ def draft_case(request: Request, caller: StaffWriter, sent: CaseSent) -> Respons
     if file is None:
         file = _drafted(caller, sent, number, who, at)
     place = f"/v1/case-files/{quote(file.id, safe='')}"
-    return record_response(request, _shown(caller, file, at), 201, {"Location": place})
+    return record_response(request, shown_case(file, caller.actor, at), 201, {"Location": place})
 
 
 @router.get(
@@ -157,7 +156,7 @@ def draft_case(request: Request, caller: StaffWriter, sent: CaseSent) -> Respons
     responses={200: {"model": CaseFileShown}, 304: {"description": "与 If-None-Match 相同"}},
 )  # fmt: skip
 def get_case_file(request: Request, caller: StaffWriter, id: PathId) -> Response:
-    return record_response(request, _shown(caller, _find(caller, id), now()))
+    return record_response(request, shown_case(_find(caller, id), caller.actor, now()))
 
 
 @router.post(
@@ -175,7 +174,7 @@ def move_case_file(
         lambda: move_case(caller.whole, file.id, move.name, role=role, values=values, actor=who, at=at)
     )
     parts.changed()
-    return record_response(request, _shown(caller, after, at))
+    return record_response(request, shown_case(after, caller.actor, at))
 
 
 def _question(
@@ -232,42 +231,3 @@ def _find(caller: Caller, id: str) -> CaseFile:
 def _person(caller: Caller, name: str) -> str:
     """Who does it: a person by name, else the key."""
     return caller.person(name) if name.strip() else caller.actor
-
-
-def _shown(caller: Caller, file: CaseFile, at: datetime) -> dict[str, Any]:
-    state = case_rules().states[file.state]
-    content: Mapping[str, Any] = file.model_dump(mode="json", include=set(CONTENT), exclude={"task"})
-    return {
-        "id": file.id, "state": state.name, "state_label": state.label, "duty": state.duty, "task": file.task,
-        "content": {name: value for name, value in content.items() if value not in (None, "", [], {})},
-        "measures": [
-            {"name": one.name, "before": _figure(one.before), "after": _figure(one.after), "unit": one.unit, "source": one.source}
-            for one in file.figures
-        ],
-        "lacking": lacking(file), "editor": file.editor, "reviewer": file.reviewer, "consent": file.consent,
-        "reason": file.reason, "opened_at": file.opened_at.isoformat(), "moved_at": file.moved_at.isoformat(),
-        "published_at": file.published_at.isoformat() if file.published_at else None,
-        "due": file.due.isoformat() if file.due else None, "late": file.due is not None and file.due < at,
-        "moves": _moves(caller, file, at),
-    }  # fmt: skip
-
-
-def _moves(caller: Caller, file: CaseFile, at: datetime) -> list[dict[str, Any]]:
-    """The moves that lead on from here, each by the first role that may make it."""
-    found = []
-    for role in ROLES:
-        for way in case_moves(file, role=role, at=at, actor=caller.actor):
-            if file.state in way.move.sources and role == next(one for one in ROLES if one in way.move.roles):
-                found.append(
-                    {
-                        "name": way.move.name, "label": way.move.label, "role": role,
-                        # What is only told with the move does not stand in its way.
-                        "open": not {problem.code for problem in way.problems} - _TOLD.get(way.move.name, {"case_reason"}),
-                        "problems": [field_problem(problem).model_dump() for problem in way.problems],
-                    }
-                )  # fmt: skip
-    return found
-
-
-def _figure(figure: Any) -> str | None:
-    return None if figure is None else f"{figure:f}"

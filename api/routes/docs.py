@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,11 +31,6 @@ async def get_docs(request: Request) -> HTMLResponse:
     page = _page(request.app.openapi())
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return HTMLResponse(page, headers={"Content-Security-Policy": policy})
-
-
-@router.get("/")
-async def get_root() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 def _page(document: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from api.problem_documents import Refusal
 from api.responses import REFUSALS, json_response, tagged
 from api.routes.paths import now
 from api.services import Parts
-from api.wire import BulkKind, JobPage, JobShown
+from api.wire import BulkKind, JobPage, JobResult, JobShown
 from graph.store.jobs import Job
 from graph.store.moments import moment_from
 from graph.visibility import may_see
@@ -195,6 +195,6 @@ def _shown(job: Job, folder: Path) -> dict[str, Any]:
     return {
         "id": job.id, "state": job.state, "kind": asked["kind"], "partial": asked["partial"], "dry_run": asked["dry_run"],
         "created_at": job.created_at, "updated_at": job.updated_at, "done": job.done, "total": job.total,
-        "result": dict(job.result) if job.result else None,
+        "result": {name: job.result[name] for name in JobResult.model_fields} if job.result else None,
         "report": f"/v1/jobs/{job.id}/report" if has_report else None,
     }  # fmt: skip

@@ -21,8 +21,8 @@ from graph.kinds import Achievement, Case, Enterprise, Node, Scene
 router = APIRouter(prefix="/v1/lists", tags=["三张清单"], responses=REFUSALS)
 
 ListName = Literal["opportunities", "capabilities", "cases"]
-_TITLES = {"opportunities": "场景机会清单", "capabilities": "需求能力清单", "cases": "标杆案例清单"}
-_KINDS = {"opportunities": ("scene",), "capabilities": ("achievement", "enterprise"), "cases": ("case",)}
+LIST_TITLES = {"opportunities": "场景机会清单", "capabilities": "需求能力清单", "cases": "标杆案例清单"}
+LIST_KINDS = {"opportunities": ("scene",), "capabilities": ("achievement", "enterprise"), "cases": ("case",)}
 _FORMATS = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -56,7 +56,7 @@ def get_list(
     if format != "json":
         return _file(request, caller, name, format)
     pages = Pages(caller, "list", name)
-    place = pages.after(cursor) or [_KINDS[name][0], ""]
+    place = pages.after(cursor) or [LIST_KINDS[name][0], ""]
     items: list[dict[str, Any]] = []
     last: list[str] | None = None
     for node in _published(caller, name, place[0], place[1]):
@@ -66,7 +66,7 @@ def get_list(
         items.append(shown_record(node, caller))
     told = {
         "name": name,
-        "title": _TITLES[name],
+        "title": LIST_TITLES[name],
         "items": items,
         "next": pages.cursor(last) if last else None,
     }
@@ -74,17 +74,17 @@ def get_list(
 
 
 def _file(request: Request, caller: Caller, name: ListName, format: str) -> Response:
-    nodes = [node for kind in _KINDS[name] for node in _published(caller, name, kind, "", only=True)]
+    nodes = [node for kind in LIST_KINDS[name] for node in _published(caller, name, kind, "", only=True)]
     if format == "csv":
         # One table has one kind of row: of capabilities that of achievements.
-        nodes = [node for node in nodes if node.kind == _KINDS[name][0]]
+        nodes = [node for node in nodes if node.kind == LIST_KINDS[name][0]]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"list.{format}"
         # The view has left out what is hidden; what is written again here is what the audience may see.
         write_nodes(nodes, path, caller.audience)
         body = path.read_bytes()
     response = tagged(request, body, _FORMATS[format])
-    filename = quote(f"{_TITLES[name]}.{format}")
+    filename = quote(f"{LIST_TITLES[name]}.{format}")
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{filename}"
     return response
 
@@ -93,15 +93,15 @@ def _published(
     caller: Caller, name: ListName, kind: str, after: str, *, only: bool = False
 ) -> Iterator[Node]:
     """The records of a list behind a place, by kind and id; ``only`` those of the kind."""
-    kinds = _KINDS[name]
+    kinds = LIST_KINDS[name]
     for one in kinds[kinds.index(kind) :] if not only else (kind,):
         behind = after if one == kind else ""
         while nodes := caller.view.page(one, after=behind, limit=_CHUNK):
-            yield from (node for node in nodes if _is_listed(node))
+            yield from (node for node in nodes if is_listed(node))
             behind = nodes[-1].id
 
 
-def _is_listed(node: Node) -> bool:
+def is_listed(node: Node) -> bool:
     """What stands in a list: scenes still open to be taken up, what can be offered, and every case."""
     match node:
         case Scene():

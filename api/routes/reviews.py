@@ -1,11 +1,9 @@
 """Panels and reviews of a task, for staff: draw, let an expert step back, assign bids, take marks, rank."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import Caller, Needs, not_found
 from api.problem_documents import Refusal, field_problem
 from api.responses import REFUSALS, json_response, record_response
-from api.review_questions import ReviewFitsQuestion
+from api.review_questions import fitting_of
 from api.routes.paths import now, today
 from api.services import Parts
 from api.wire_reviews import (
@@ -27,7 +25,6 @@ from api.wire_reviews import (
     RecusalSent,
     ReviewShown,
 )
-from graph.kinds import Expert
 from graph.problems import Problem
 from matcher.conflicts import Clearance
 from matcher.grading import Grading, rounded
@@ -35,13 +32,11 @@ from matcher.panels import Quota
 from matcher.review_material import Material
 from matcher.review_processes import REVIEW_RULES, Declaration, Mark, Panel, Review
 from matcher.review_steps import (
-    Fits,
     assign_bids,
     draw_panel,
     graded,
     recuse_expert,
     take_marks,
-    under_review,
 )
 from matcher.tasks import Task
 
@@ -109,14 +104,9 @@ def get_review(request: Request, caller: StaffReader, id: TaskId) -> Response:
 )  # fmt: skip
 async def assign(caller: StaffWriter, parts: Parts, id: TaskId, sent: AssignSent) -> Response:
     task = await run_in_threadpool(known_task, caller, id)
-    material = await run_in_threadpool(under_review, caller.whole, task.id)
-    question = ReviewFitsQuestion(
-        audience="staff", today=today(), bids=tuple((one.id, one.text, one.about) for one in material.entries),
-        experts=tuple(one.id for one in material.experts),
-    )  # fmt: skip
-    fits = {(bid, who): fit for bid, who, fit in json.loads(await parts.answer(question))["fits"]}
+    fitting = await fitting_of(parts, caller.whole, task.id, today())
     step = partial(
-        assign_bids, caller.whole, task.id, partial(_as_asked, fits), per_bid=sent.per_bid, least=sent.min_load,
+        assign_bids, caller.whole, task.id, fitting, per_bid=sent.per_bid, least=sent.min_load,
         most=sent.max_load, declared=_declared(sent.declared), clearances=_cleared(caller, sent.cleared),
         actor=caller.actor, at=now(),
     )  # fmt: skip
@@ -188,14 +178,6 @@ def _cleared(caller: Caller, sent: Iterable[ClearanceSent]) -> list[Clearance]:
         Clearance(person=one.expert, entry=one.bid, by=caller.actor, reason=one.reason.strip())
         for one in sent
     ]
-
-
-def _as_asked(
-    fits: Mapping[tuple[str, str], float], material: Material, experts: Sequence[Expert]
-) -> Fits:  # fmt: skip
-    """The fits by id; a pair that was not asked for (something was added meanwhile) counts nothing."""
-    rows = [[fits.get((bid.id, one.id), 0.0) for one in experts] for bid in material.bids]
-    return np.array(rows, dtype=np.float64).reshape(len(material.bids), len(experts))
 
 
 def _shown_panel(panel: Panel, *, kept: bool = True) -> dict[str, Any]:

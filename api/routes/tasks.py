@@ -171,7 +171,7 @@ async def check_stored_task(caller: Reader, parts: Parts, id: TaskId) -> Respons
 )  # fmt: skip
 def move_task(request: Request, caller: Writer, parts: Parts, id: TaskId, sent: TaskMoveSent) -> Response:
     task, at = find_task(caller, id), now()
-    after = moved_on(caller, task, sent, at)
+    after = moved_on(caller.whole, caller.view, task, sent, actor=caller.actor, at=at)
     parts.changed()
     return record_response(request, shown_task(after, caller.view, at))
 

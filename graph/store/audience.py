@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select
@@ -51,12 +52,6 @@ class AudienceStore(Store):
         """Several reads of one moment, all of them of what the audience may see."""
         with refusing(self.place), self._database.reading() as connection:
             yield AudienceSnapshot(connection, self.store_id, self.audience, self.own)
-
-    def page(self, kind: str, *, after: str, limit: int) -> list[Node]:
-        """The ``limit`` next nodes of a kind that the audience may see, by id, behind the id ``after``."""
-        with self.snapshot() as now:
-            assert isinstance(now, AudienceSnapshot)  # noqa: S101  (the method above gives no other)
-            return now.page(kind, after=after, limit=limit)
 
     def as_seen(self, node: Node) -> Node | None:
         """A node, as it is or as it once was, as the audience would see it now; None if not at all."""
@@ -115,10 +110,28 @@ class AudienceSnapshot(Snapshot):
             yield from self._projected([node_from(row.kind, row.attributes) for row in some])
 
     def page(self, kind: str, *, after: str, limit: int) -> list[Node]:
-        """See ``AudienceStore.page``."""
+        """The ``limit`` next nodes of a kind that exist for the audience, by id, behind the id ``after``."""
         query = select(NODES.c.attributes).where(NODES.c.kind == kind, NODES.c.id > after, self._seen)
         rows = self._connection.execute(query.order_by(NODES.c.id).limit(limit))
         return self._projected([node_from(kind, row.attributes) for row in rows])
+
+    def search(self, text: str, *, kind: str | None = None, limit: int = 50) -> list[Node]:
+        """For staff as in any store; to others the texts of records are never matched against what they may not see."""
+        if self._audience == "staff":
+            return super().search(text, kind=kind, limit=limit)
+        words = [word.casefold() for word in clean_cell(text).split()]
+        found = (
+            node
+            for node in (self.nodes(kind) if words else ())
+            if all(
+                word in f"{node.id} {canonical(node.model_dump(mode='json'))}".casefold() for word in words
+            )
+        )
+        return list(islice(found, max(0, limit)))
+
+    def last_written(self, kind: str, ids: Iterable[str]) -> dict[str, str]:
+        """For staff only: a change of what is hidden is a change too."""
+        return super().last_written(kind, ids) if self._audience == "staff" else {}
 
     def as_seen(self, node: Node) -> Node | None:
         """See ``AudienceStore.as_seen``."""
@@ -217,6 +230,10 @@ class AudienceSnapshot(Snapshot):
         raise _hidden_history()
 
     def revisions(self, limit: int = 20) -> list[Revision]:
+        """Not here."""
+        raise _hidden_history()
+
+    def entries_before(self, seq: int, limit: int, *, text: str = "") -> list[Entry]:
         """Not here."""
         raise _hidden_history()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select
 
 from graph.feedback import FEEDBACK as FEEDBACK_MODELS
 from graph.problems import Problem
@@ -126,6 +126,15 @@ def entries_since(connection: Connection, seq: int, limit: int) -> list[Entry]:
     """The first ``limit`` changes after the row of this number, oldest first."""
     found = select(HISTORY).where(HISTORY.c.seq > seq).order_by(HISTORY.c.seq).limit(max(0, limit))
     return [_entry(row) for row in connection.execute(found)]
+
+
+def entries_before(connection: Connection, seq: int, limit: int, text: str = "") -> list[Entry]:
+    """The ``limit`` last changes before the row of this number, newest first, with ``text`` in who, what or why."""
+    query = select(HISTORY).where(HISTORY.c.seq < seq).order_by(HISTORY.c.seq.desc()).limit(max(0, limit))
+    if text:
+        told = (HISTORY.c.actor, HISTORY.c.reason, HISTORY.c.subject)
+        query = query.where(or_(*(column.icontains(text, autoescape=True) for column in told)))
+    return [_entry(row) for row in connection.execute(query)]
 
 
 def last_revisions(connection: Connection, limit: int) -> list[Revision]:

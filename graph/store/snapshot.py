@@ -16,6 +16,7 @@ from graph.store.history import (
     Entry,
     Head,
     Revision,
+    entries_before,
     entries_of,
     feedback_kinds,
     head,
@@ -24,11 +25,13 @@ from graph.store.history import (
 )
 from graph.store.moments import moment_text
 from graph.store.records import edge_from, feedback_from, key_from, node_from, process_from
-from graph.store.tables import EDGES, FEEDBACK, NODES, PROCESSES
+from graph.store.tables import EDGES, FEEDBACK, HISTORY, NODES, PROCESSES
 from graph.values import clean_cell
 
 # Keys per look-up: below every database's limit of bound values, and few enough to plan quickly.
 CHUNK = 500
+# Words of a search that are looked at.
+_WORDS = 8
 
 Item = TypeVar("Item")
 P = TypeVar("P", bound=Process)
@@ -74,6 +77,49 @@ class Snapshot:
             query = query.where(NODES.c.kind == kind)
         for row in self._connection.execute(query.execution_options(yield_per=CHUNK)):
             yield node_from(row.kind, row.attributes)
+
+    def page(self, kind: str, *, after: str, limit: int) -> list[Node]:
+        """The ``limit`` next nodes of a kind by id, behind the id ``after``."""
+        query = select(NODES.c.attributes).where(NODES.c.kind == kind, NODES.c.id > clean_cell(after))
+        rows = self._connection.execute(query.order_by(NODES.c.id).limit(max(0, limit)))
+        return [node_from(kind, row.attributes) for row in rows]
+
+    def search(self, text: str, *, kind: str | None = None, limit: int = 50) -> list[Node]:
+        """Nodes in which every word of ``text`` stands, those that have all in id or title first, then by kind and id.
+
+        Letters of ASCII count without their case. Cost: one pass over the titles, and where these are not enough one
+        over all texts.
+        """
+        words = clean_cell(text).split()[:_WORDS]
+        named = [or_(*(c.icontains(w, autoescape=True) for c in (NODES.c.id, NODES.c.title))) for w in words]
+        anywhere = [NODES.c.attributes.icontains(w, autoescape=True) for w in words]
+        found: dict[NodeKey, Node] = {}
+        for wanted in (named, anywhere) if words else ():
+            query = select(NODES.c.kind, NODES.c.id, NODES.c.attributes).where(*wanted)
+            if kind is not None:
+                query = query.where(NODES.c.kind == kind)
+            query = query.order_by(NODES.c.kind, NODES.c.id).limit(max(0, limit))
+            for row in self._connection.execute(query):
+                if len(found) < limit:
+                    found.setdefault((row.kind, row.id), node_from(row.kind, row.attributes))
+            if len(found) >= limit:
+                break
+        return list(found.values())
+
+    def last_written(self, kind: str, ids: Iterable[str]) -> dict[str, str]:
+        """When those of the nodes that exist were last written, by id (UTC, ISO 8601)."""
+        found: dict[str, str] = {}
+        for some in chunks(i for i in dict.fromkeys(ids) if clean_cell(i) == i):
+            query = select(NODES.c.id, NODES.c.revision).where(NODES.c.kind == kind, NODES.c.id.in_(some))
+            revisions = {row.id: row.revision for row in self._connection.execute(query)}
+            # All rows of a revision have its time: the least of each is found in the index.
+            first = select(func.min(HISTORY.c.seq)).where(HISTORY.c.revision.in_(set(revisions.values())))
+            times = select(HISTORY.c.revision, HISTORY.c.at).where(
+                HISTORY.c.seq.in_(first.group_by(HISTORY.c.revision))
+            )
+            at = {row.revision: row.at for row in self._connection.execute(times)}
+            found.update((id, at[revision]) for id, revision in revisions.items())
+        return found
 
     def edges(self, relation: str | None = None) -> Iterator[Edge]:
         """All edges, or those of a relation, ordered by key; read from the database as they are used."""
@@ -190,6 +236,10 @@ class Snapshot:
     def feedback_kinds(self, revision: int, action: str) -> dict[str, int]:
         """How many judgements and outcomes a revision changed by an action; kinds without any are left out."""
         return feedback_kinds(self._connection, revision, action)
+
+    def entries_before(self, seq: int, limit: int, *, text: str = "") -> list[Entry]:
+        """The ``limit`` last changes before a row of the history, newest first, with ``text`` in who, what or why."""
+        return entries_before(self._connection, seq, limit, text)
 
     def revisions(self, limit: int = 20) -> list[Revision]:
         """The last ``limit`` batches that changed something, newest first."""

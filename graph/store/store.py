@@ -15,6 +15,7 @@ from graph.problems import Problem
 from graph.processes import Process
 from graph.relations import Edge
 from graph.store import applying, history, replaying, schema, undoing
+from graph.store.accounts import Accounts
 from graph.store.batch import gather, refuse_stale
 from graph.store.changes import Applied, Change, EdgeKey, Touched
 from graph.store.engine import Database, connect, refusing
@@ -107,6 +108,11 @@ class Store:
         return Receipts(self._database)
 
     @cached_property
+    def accounts(self) -> Accounts:
+        """How people sign in at the workbench; not in the history."""
+        return Accounts(self._database)
+
+    @cached_property
     def jobs(self) -> Jobs:
         """Long work and how far it is; not in the history."""
         return Jobs(self._database)
@@ -152,6 +158,26 @@ class Store:
         """All nodes, or those of a kind, ordered by kind and id; read from the database as they are used."""
         with self.snapshot() as now:
             yield from now.nodes(kind)
+
+    def page(self, kind: str, *, after: str, limit: int) -> list[Node]:
+        """The ``limit`` next nodes of a kind by id, behind the id ``after``."""
+        with self.snapshot() as now:
+            return now.page(kind, after=after, limit=limit)
+
+    def search(self, text: str, *, kind: str | None = None, limit: int = 50) -> list[Node]:
+        """Nodes in which every word of ``text`` stands; see ``Snapshot.search``."""
+        with self.snapshot() as now:
+            return now.search(text, kind=kind, limit=limit)
+
+    def last_written(self, kind: str, ids: Iterable[str]) -> dict[str, str]:
+        """When those of the nodes that exist were last written, by id (UTC, ISO 8601)."""
+        with self.snapshot() as now:
+            return now.last_written(kind, ids)
+
+    def entries_before(self, seq: int, limit: int, *, text: str = "") -> list[Entry]:
+        """The ``limit`` last changes before a row of the history, newest first; see ``Snapshot.entries_before``."""
+        with self.snapshot() as now:
+            return now.entries_before(seq, limit, text=text)
 
     def edges(self, relation: str | None = None) -> Iterator[Edge]:
         """All edges, or those of a relation, ordered by key; read from the database as they are used."""

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 # The newest step under migrations/versions; a test keeps the two equal.
-VERSION = "0004"
+VERSION = "0005"
 
 METADATA = MetaData()
 
@@ -148,4 +148,27 @@ DELIVERIES = Table(
     Index("deliveries_by_subject", "webhook", "subject", "state", "id"),
     Index("deliveries_by_webhook", "webhook", "id"),
     sqlite_autoincrement=True,
+)
+
+# How people sign in at the workbench. Never in the history, which others may read and which forgets nothing.
+
+CREDENTIALS = Table(
+    "credentials",
+    METADATA,
+    Column("person", _KEY, primary_key=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("must_change", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", _KEY),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("digest", _KEY, primary_key=True),
+    Column("person", _KEY, nullable=False),
+    Column("seen_at", _KEY, nullable=False),
+    Column("until", _KEY, nullable=False),
+    Index("sessions_by_person", "person"),
+    Index("sessions_by_end", "until"),
 )

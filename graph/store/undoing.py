@@ -25,9 +25,10 @@ from graph.store.tables import HISTORY, NODES
 # Records named in one refusal.
 _NAMED = 5
 
-# Kinds of processes whose changes are not undone: a revoked key, or a secret that was changed, would come back.
+# Kinds of processes whose changes are not undone: a revoked key, a disabled account, or a secret that was changed, would come back.
 _FINAL_KINDS = {
     "key": ("访问钥匙", "请改为吊销这把钥匙，或新建一把"),
+    "user": ("工作台账号", "请改为停用这个账号，或新建一个"),
     "webhook": ("回调", "请由登记它的平台删除、换密钥或重新登记"),
 }
 

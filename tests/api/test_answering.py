@@ -11,7 +11,8 @@ import pytest
 
 from api import answering
 from api.answering import Answerer, Version, answer_in_process, begin_process
-from api.questions import MatchQuestion, Question, ScoreQuestion, answer_all
+from api.question import Question
+from api.questions import MatchQuestion, ScoreQuestion, answer_all
 from api.settings import ServeSettings
 from embeddings.refusal import IndexRefused
 from graph.kinds import Achievement

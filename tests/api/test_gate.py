@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from api.application import api_routes, create_app
 from api.gate import OPEN, Allowance
 from api.keys import revoke_key
+from api.page_paths import Pages
 from api.settings import ServeSettings
 from matcher.home import Home
 from tests.api.conftest import Served, problem
@@ -179,7 +180,7 @@ def test_strangers_of_one_address_are_slowed_down_together() -> None:
         raise AssertionError
 
     settings = ServeSettings(home=Home(path=Path("/nowhere")), strangers_per_minute=2)
-    gate = Gate(never, Nothing(), settings, Metrics())  # type: ignore[arg-type]
+    gate = Gate(never, Nothing(), settings, Metrics(), Pages(()))  # type: ignore[arg-type]
     assert [_status(gate, host) for host in ("1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2")] == [
         401,
         401,

@@ -22,7 +22,8 @@ from api.answering import Answers, Version
 from api.lanes import Lanes
 from api.metrics import Metrics
 from api.problem_documents import Refusal
-from api.questions import MatchQuestion, Question, ScoreQuestion
+from api.question import Question
+from api.questions import MatchQuestion, ScoreQuestion
 from api.settings import ServeSettings
 from embeddings.recent_vectors import AskedText, Vector
 from graph.feedback import Outcome

@@ -1,0 +1,138 @@
+"""What only the workbench asks: a few pairs side by side, a shortlist as a workbook, the gaps between both sides."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from api.breakdown import breakdown
+from api.match_workbook import owner_of, write_matches
+from api.question import Question, about, named
+from graph.kinds import Node
+from graph.paths import Path as EvidencePath
+from graph.paths import near_cases
+from matcher.comparison import Comparison, comparison
+from matcher.engine import Engine
+from matcher.explanation import Explanation
+from matcher.gaps import Balance, Gaps
+from matcher.ranking import Match
+
+_CASES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideBySideQuestion(Question):
+    """All that is known of a few pairs of one node, and why one stands above the next."""
+
+    node: Node
+    is_stored: bool
+    kind: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortlistQuestion(Question):
+    """The workbook of a few pairs of one node, as ``jiebang match --out`` writes it."""
+
+    node: Node
+    kind: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapsQuestion(Question):
+    """Where supply and demand miss each other, at a level (2 to 4)."""
+
+    level: int
+
+
+def side_by_side(engine: Engine, question: SideBySideQuestion) -> dict[str, Any]:
+    """The breakdown of each pair, best first; ``between``: of each two neighbours what sets them apart."""
+    pairs = _explained(engine, question.node, question.kind, question.ids, question)
+    items = [
+        breakdown(match, why)
+        | {
+            "about": about(why.found),
+            "links": [_steps(path) for path in why.paths],
+            "cases": _cases(engine, (question.kind, why.found.id)),
+        }
+        for match, why in pairs
+    ]
+    whys = [why for _, why in pairs]
+    between = [_between(comparison(one, other)) for one, other in pairwise(whys)]
+    return {"subject": named(question.node), "items": items, "between": between}
+
+
+def shortlist_workbook(engine: Engine, question: ShortlistQuestion) -> bytes:
+    """The bytes of the workbook."""
+    pairs = _explained(engine, question.node, question.kind, question.ids, question)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shortlist.xlsx"
+        write_matches(path, [([match for match, _ in pairs], [why for _, why in pairs])])
+        return path.read_bytes()
+
+
+def told_gaps(found: Gaps) -> dict[str, Any]:
+    """The gaps as plain values."""
+    return {
+        "level": found.level, "opened": found.opened, "closed": found.closed, "landed": found.landed,
+        "scenes": [
+            _short(gap.scene) | {"best": gap.best and named(gap.best), "score": gap.score, "level": gap.level, "missing": list(gap.missing)}
+            for gap in found.scenes
+        ],
+        "achievements": [
+            _short(one.achievement) | {"best": one.best and named(one.best), "score": one.score, "level": one.level}
+            for one in found.achievements
+        ],
+        "late": [_short(one.achievement) | {"best": named(one.scene), "score": one.score, "level": one.level} for one in found.late],
+        "by_field": [_balance(one) for one in found.by_field],
+        "by_district": [_balance(one) for one in found.by_district],
+    }  # fmt: skip
+
+
+def _explained(
+    engine: Engine, node: Node, kind: str, ids: Sequence[str], question: Question
+) -> list[tuple[Match, Explanation]]:
+    scored = engine.ranking.score(node, kind, ids, today=question.today).values()
+    whys = {why.found.id: why for why in engine.explain(node, scored)}
+    return [(match, whys[match.key[1]]) for match in scored if match.key[1] in whys]
+
+
+def _between(found: Comparison) -> dict[str, Any]:
+    rows: Iterable[Any] = (*found.indicators, *found.elements)
+    return {
+        "sentence": found.sentence,
+        "parts": [{"label": label, "above": above, "below": below} for label, above, below in found.parts],
+        "rows": [{"label": row.label, "above": row.above, "below": row.below} for row in rows],
+    }
+
+
+def _steps(path: EvidencePath) -> dict[str, Any]:
+    nodes = [
+        {"kind": key[0], "id": key[1], "title": title}
+        for key, title in zip(path.nodes, path.titles, strict=True)
+    ]
+    steps = [{"label": step.label, "forward": step.forward} for step in path.steps]
+    return {"nodes": nodes, "steps": steps, "text": path.text}
+
+
+def _cases(engine: Engine, key: tuple[str, str]) -> list[dict[str, Any]]:
+    nodes = engine.network.graph.nodes
+    near = near_cases(engine.network, key, limit=_CASES)
+    return [{"kind": kind, "id": id, "title": nodes[kind, id]["title"]} for kind, id in near]
+
+
+def _short(node: Node) -> dict[str, Any]:
+    return named(node) | {
+        "field": list(node.field),
+        "district": node.district,
+        "owner": owner_of(node),
+    }
+
+
+def _balance(one: Balance) -> dict[str, Any]:
+    return {
+        "name": one.name, "scenes": one.scenes, "unmet": one.unmet, "achievements": one.achievements, "idle": one.idle,
+    }  # fmt: skip

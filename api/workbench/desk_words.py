@@ -1,0 +1,26 @@
+"""Words of the engine as they read at the workbench: where they name a command, the step that stands on the page."""
+
+import re
+from collections.abc import Mapping
+
+# The longest first where one begins like another.
+_STEPS: Mapping[str, str] = {
+    "task move": "本页的办理步骤", "task list": "揭榜与赛马的列表", "task show": "榜单页", "bid open": "本页的“开标”",
+    "panel draw": "本页的“抽取专家组”", "panel recuse": "本页的“专家回避”", "review assign": "本页的“分配标书”",
+    "award propose": "本页的“拟定中选”", "award withdraw": "本页的“撤销定标”", "award notice": "本页的“公示”",
+    "race start": "本页的“开赛”", "race show": "本页的“赛马”", "case list": "案例库", "case show": "案例页",
+    "case edit": "案例页的“修改”", "case move": "案例页的办理步骤", "outcome": "匹配页的“记进展”",
+    "template": "数据导入页的模板", "import": "数据导入页", "history": "管理页的历史", "undo": "管理页的“撤销”", "doctor": "服务器检查",
+}  # fmt: skip
+_ASIDE = re.compile(r"（jiebang [^（）]*）")
+_COMMAND = re.compile(
+    rf"(?:运行 ?|用 ?)?jiebang ({'|'.join(_STEPS)})(?:(?: |--)[^；。，、（）：:]*)?"
+)  # the arguments end with the clause
+
+
+def at_desk(text: str) -> str:
+    """The text without commands: people at the workbench have no terminal."""
+    plain = _COMMAND.sub(lambda found: f"用{_STEPS[found[1]]}", _ASIDE.sub("", text))
+    return (
+        plain.replace("请按 problems 逐条", "请按下面所列逐条").replace("用用", "用").replace("或 用", "或用")
+    )

@@ -1,0 +1,199 @@
+"""管理: people, keys of partners, the index, the ranker in use, and the history of every change."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.keys import SCOPES, Key, create_key, revoke_key
+from api.problem_documents import Refusal
+from api.services import Parts
+from api.workbench.access import Administrator, Auditor
+from api.workbench.forms import Form, done_once
+from api.workbench.pages.matching import One
+from api.workbench.people import ROLES, User, add_user, move_user, reset_password
+from api.workbench.rendering import link, page
+from embeddings.generation import current
+from embeddings.refusal import IndexRefused
+from graph.kinds import KINDS
+from graph.processes import Process
+from graph.store.history import Entry
+from graph.values import VISIBILITY_LABELS, parse_visibility
+from matcher.models import Models, named, shipped_ranker
+
+router = APIRouter(include_in_schema=False)
+
+_ENTRIES = 60
+_UPTO = 2**62
+
+
+@router.get("/admin")
+def get_admin(request: Request, visitor: Auditor, parts: Parts) -> Response:
+    store, home = visitor.store, parts.settings.home
+    generation = current(home.index)
+    try:
+        models = Models(home.models)
+        use, uses, trouble = models.current(), models.uses(), ""
+    except IndexRefused as refused:
+        use, uses, trouble = None, [], refused.message + refused.remedy
+    return page(
+        request, "admin.html", counts=store.counts(), revision=store.revision(), generation=generation, kinds=KINDS,
+        lag=store.revision() - parts.lanes.versions["staff"].revision if "staff" in parts.lanes.versions else None,
+        trouble=parts.follower.trouble, waiting=parts.lanes.waiting, use=use, uses=list(reversed(uses))[:10],
+        model_trouble=trouble, named=named, users=sum(user.state == "active" for user in store.processes(User)),
+        keys=sum(key.is_open(datetime.now(UTC)) for key in store.processes(Key)),
+    )  # fmt: skip
+
+
+@router.get("/admin/model")
+def get_model(request: Request, visitor: Auditor, parts: Parts, version: One = "") -> Response:
+    models = Models(parts.settings.home.models)
+    use = models.current()
+    number = int(version) if version.isdigit() and len(version) < 9 else use.version
+    folder = shipped_ranker() if number == 0 else models.version(number).folder
+    card = (folder / "card.md").read_text(encoding="utf-8") if (folder / "card.md").is_file() else ""
+    versions = [0, *(one.number for one in models.versions())]
+    return page(
+        request, "model.html", number=number, in_use=use.version, card=card, versions=versions, named=named,
+        uses=list(reversed(models.uses())),
+    )  # fmt: skip
+
+
+@router.get("/admin/users")
+def get_users(request: Request, visitor: Administrator) -> Response:
+    users = list(visitor.store.processes(User))
+    locked = {
+        user.id
+        for user in users
+        if (known := visitor.store.accounts.credential(user.id)) and known.is_locked(datetime.now(UTC))
+    }
+    return page(request, "users.html", users=users, locked=locked, told=None, said="", given={})
+
+
+@router.post("/admin/users")
+def post_user(request: Request, visitor: Administrator, sent: Form) -> Response:
+    """A new account, or a new one-time password: shown on this page and nowhere else, so it is no move to another."""
+    now = datetime.now(UTC)
+    if sent.get("login_to_reset"):
+        told = reset_password(visitor.store, sent.get("login_to_reset"))
+    else:
+        told = add_user(
+            visitor.store, login=sent.get("login"), name=sent.get("name"), role=sent.get("role"),
+            expert=sent.get("expert"), actor=visitor.name, at=now,
+        )  # fmt: skip
+    users = list(visitor.store.processes(User))
+    return page(request, "users.html", users=users, locked=set(), told=told, said="", given={})
+
+
+@router.post("/admin/users/{login}")
+async def post_user_move(visitor: Administrator, login: str, sent: Form) -> Response:
+    move = sent.get("move")
+
+    def work() -> tuple[str, str]:
+        values = {"role": sent.get("role")} if move == "change" else {"reason": sent.get("reason")}
+        user = move_user(visitor.store, login, move, actor=visitor.name, at=datetime.now(UTC), values=values)
+        did = {"change": f"改为{ROLES[user.role]}", "disable": "停用", "enable": "恢复"}[move]
+        return "/admin/users", f"{user.name}：已{did}；对方须重新登录。"
+
+    return await done_once(visitor, sent, work)
+
+
+@router.get("/admin/keys")
+def get_keys(request: Request, visitor: Administrator) -> Response:
+    return _keys(request, visitor, None)
+
+
+@router.post("/admin/keys")
+def post_key(request: Request, visitor: Administrator, sent: Form) -> Response:
+    days = sent.get("days", "365")
+    if not days.isdigit() or int(days) > 3650:
+        raise Refusal(422, "choice_missing", "有效天数要填 0 到 3650 的整数。", "0 为不限。")
+    made = create_key(
+        visitor.store, partner=sent.get("partner"), name=sent.get("name"), scopes=sent.all("scope"),
+        audience=parse_visibility(sent.get("audience", "partner")), lasts=timedelta(days=int(days)) if int(days) else None,
+        per_minute=600, actor=visitor.name, at=datetime.now(UTC),
+    )  # fmt: skip
+    return _keys(request, visitor, made)
+
+
+@router.post("/admin/keys/{id}")
+async def post_revocation(visitor: Administrator, id: str, sent: Form) -> Response:
+    def work() -> tuple[str, str]:
+        key = revoke_key(
+            visitor.store, id, actor=visitor.name, at=datetime.now(UTC), reason=sent.get("reason")
+        )
+        return "/admin/keys", f"已吊销 {key.partner} 的钥匙 {key.id}，立即失效。"
+
+    return await done_once(visitor, sent, work)
+
+
+@router.get("/admin/history")
+def get_history(
+    request: Request, visitor: Auditor, q: Annotated[str, Query(max_length=100)] = "", before: One = ""
+) -> Response:
+    seq = int(before) if before.isdigit() and len(before) < 18 else _UPTO
+    entries = visitor.store.entries_before(seq, _ENTRIES, text=q.strip())
+    last = entries[-1].seq if len(entries) == _ENTRIES else None
+    return page(
+        request, "history.html", q=q, rows=[(entry, _subject(entry), _did(entry)) for entry in entries],
+        following=link("/admin/history", q=q, before=last) if last else "",
+    )  # fmt: skip
+
+
+@router.post("/admin/history/undo")
+async def post_undo(visitor: Administrator, parts: Parts, sent: Form) -> Response:
+    def work() -> tuple[str, str]:
+        given = sent.get("revision")
+        if not given.isdigit() or len(given) > 15:
+            raise Refusal(422, "choice_missing", "没有写明撤销哪一次改动。", "请从历史里选。")
+        why = f"撤销第 {given} 次改动" + (f"：{sent.get('reason')}" if sent.get("reason") else "")
+        applied = visitor.store.undo(int(given), actor=visitor.name, at=datetime.now(UTC), reason=why)
+        return (
+            "/admin/history",
+            f"已撤销第 {given} 次改动：{applied.removed + applied.changed + applied.added} 条记录恢复原样。",
+        )
+
+    response = await done_once(visitor, sent, work)
+    parts.follower.poke()
+    return response
+
+
+def _keys(request: Request, visitor: Administrator, made: tuple[Key, str] | None) -> Response:
+    now = datetime.now(UTC)
+    return page(
+        request, "keys.html", keys=list(visitor.store.processes(Key)), made=made, now=now, scopes=SCOPES,
+        audiences=VISIBILITY_LABELS,
+    )  # fmt: skip
+
+
+def _subject(entry: Entry) -> tuple[str, str]:
+    """What a change is about, in words, and where it can be seen; no address for what has no page."""
+    key = entry.key
+    if len(key) == 2:
+        return f"{KINDS[key[0]].label} {key[1]}" if key[0] in KINDS else " ".join(key), link(
+            f"/records/{key[0]}", open=key[1]
+        )
+    if len(key) == 4:
+        what = "评级" if key[0] == "judgement" else "进展"
+        return f"{what} {key[1]}—{key[2]}", link("/pair", scene=key[1], found=key[2])
+    if len(key) == 3:
+        return f"{_process_labels().get(key[1], '流程')} {key[2]}", ""
+    return f"关系 {key[1]}—{key[4]}", link(f"/records/{key[0]}", open=key[1])
+
+
+def _did(entry: Entry) -> str:
+    if entry.after is None:
+        return "删除"
+    return "新增" if entry.before is None else "修改"
+
+
+def _process_labels() -> dict[str, str]:
+    """What kinds of processes are called; classes between, which are no kind, are passed through."""
+    waiting, found = [Process], dict[str, str]()
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            waiting.append(kind)
+            if "kind" in vars(kind):
+                found[kind.kind] = kind.label
+    return found

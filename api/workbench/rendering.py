@@ -1,0 +1,160 @@
+"""Pages from templates: everything that is not markup of ours is shown as text."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from api.match_workbook import owner_of
+from api.workbench.access import DESK, WRITERS, form_token
+from api.workbench.desk_words import at_desk
+from api.workbench.people import ROLES, Role
+from api.workbench.words import china_time, day, highlighted, points, share
+from graph.kinds import KINDS, columns
+from graph.store.store import Store
+from matcher.process_values import in_wan
+from matcher.ranker import LEVELS
+
+_HERE = Path(__file__).parent
+FLASH, FORM = "jb_flash", "jb_form"
+# Where one can go: address, name, for whom. A page that is not there yet has no entry.
+NAVIGATION: Sequence[tuple[str, str, Sequence[Role]]] = (
+    ("/", "工作台", (*DESK, "expert")),
+    ("/match", "匹配", DESK),
+    ("/gaps", "供需地图", DESK),
+    ("/graph", "图谱", DESK),
+    ("/tasks", "揭榜与赛马", DESK),
+    ("/cases", "案例库", DESK),
+    ("/records", "清单与记录", DESK),
+    ("/imports", "数据导入", WRITERS),
+    ("/admin", "管理", ("officer", "administrator")),
+)
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "time": china_time,
+        "day": day,
+        "points": points,
+        "share": share,
+        "highlighted": highlighted,
+        "owner": owner_of,
+        "at_desk": at_desk,
+        "wan": in_wan,
+    }
+    made.globals |= {"link": link, "LEVELS": LEVELS, "ROLES": ROLES, "assets": _assets()}
+    return made
+
+
+@cache
+def _assets() -> str:
+    """A stamp of the scripts and the style sheet, so that browsers keep them just as long as they stay the same."""
+    newest = max(path.stat().st_mtime_ns for path in (_HERE / "static").iterdir())
+    return f"{newest:x}"[-8:]
+
+
+def link(path: str, **query: Any) -> str:
+    """An address of ours with its query; what is empty is left out, parts of the path are escaped by the caller."""
+    given = {name: value for name, value in query.items() if value not in (None, "", [], ())}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
+
+
+def escaped(part: str) -> str:
+    """A part of a path, a slash in it too."""
+    return quote(part, safe="")
+
+
+def page(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+) -> HTMLResponse:  # fmt: skip
+    """A page. Templates know ``visitor`` (None before sign-in), ``here`` (the path), ``once`` (a new one-time mark)."""
+    visitor = request.scope.get("visitor")
+    flash = _flash(request)
+    shared = {
+        "visitor": visitor,
+        "token": visitor.token if visitor else "",
+        "once": secrets.token_hex(12),
+        "here": request.scope["path"],
+        "request_id": request.scope.get("request_id", ""),
+        "navigation": [(path, name) for path, name, roles in NAVIGATION if visitor and visitor.role in roles],
+        "flash": flash,
+    }
+    html = _templates().get_template(template).render(shared | values)
+    response = HTMLResponse(html, status, dict(headers or {}))
+    if flash and not request.headers.get("x-part"):
+        response.delete_cookie(FLASH, path="/")
+    return response
+
+
+def part(request: Request, template: str, **values: Any) -> HTMLResponse:
+    """A piece of a page that a script puts in its place."""
+    return page(request, template, **values)
+
+
+def moved_on(path: str, *, said: str = "", kind: str = "done") -> RedirectResponse:
+    """After something was done: on to a page, which says ``said`` once."""
+    response = RedirectResponse(path, 303)
+    if said:
+        response.set_cookie(
+            FLASH, quote(json.dumps([kind, said[:600]])), max_age=120, httponly=True, samesite="lax", path="/"
+        )
+    return response
+
+
+def sign_in_page(
+    request: Request, store: Store, *, kept: Sequence[tuple[str, str]] = (), next: str = "/", said: str = "",
+    status: int = 200, login: str = "",
+) -> Response:  # fmt: skip
+    """The page on which one signs in; ``kept`` goes with it and is shown again behind the sign-in."""
+    secret = request.cookies.get(FORM) or secrets.token_urlsafe(24)
+    response = page(
+        request, "sign_in.html", status=status, kept=json.dumps(kept, ensure_ascii=False) if kept else "",
+        next=next, said=said, login=login, sign_in_token=form_token(store, secret),
+    )  # fmt: skip
+    is_secure = request.url.scheme == "https"
+    response.set_cookie(FORM, secret, httponly=True, samesite="strict", path="/", secure=is_secure)
+    return response
+
+
+def confirm_page(request: Request, path: str, fields: Sequence[tuple[str, str]]) -> Response:
+    """What was filled in before one had to sign in again, to be sent now or looked at first."""
+    shown = [(labels().get(name, name), value) for name, value in fields if value.strip()]
+    return page(request, "confirm.html", path=path, fields=fields, shown=shown)
+
+
+@cache
+def labels() -> Mapping[str, str]:
+    """Names of form fields as people know them."""
+    return {name: about.label for kind in KINDS.values() for name, about in columns(kind).items()} | {
+        "reason": "理由", "level": "等级", "stage": "进展", "scene": "场景编号", "achievement": "成果编号", "text": "内容",
+    }  # fmt: skip
+
+
+def error_page(request: Request, document: Mapping[str, Any]) -> HTMLResponse:
+    """A refusal in words: what happened, what to do, and a number to tell the administrator."""
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    address = quote(request.scope["path"]) + (f"?{query}" if query else "")
+    return page(request, "error.html", status=int(document["status"]), problem=document, address=address)
+
+
+def _flash(request: Request) -> tuple[str, str] | None:
+    try:
+        kind, said = json.loads(unquote(request.cookies.get(FLASH, "")))
+    except (ValueError, TypeError):
+        return None
+    return ("done" if kind == "done" else "warning", str(said))
