@@ -47,6 +47,7 @@ from api.routes import (
 )  # fmt: skip
 from api.routes.nodes import node_router
 from api.services import Services
+from api.roadshow_jobs import roadshow_runner
 from api.settings import ServeSettings
 from api.workbench import pages as workbench
 from api.workbench.access import declared_roles
@@ -133,7 +134,7 @@ async def _running(
     follower = Follower(settings, store, lanes, metrics)
     dispatcher = Dispatcher(settings, store)
     bulk = bulk_runner(settings, store, lambda: services.changed())
-    solver = assignment_runner(settings, store)
+    solver, plans = assignment_runner(settings, store), roadshow_runner(settings, store)
     services = Services(
         settings=settings,
         store=store,
@@ -142,6 +143,7 @@ async def _running(
         metrics=metrics,
         bulk=bulk,
         assignments=solver,
+        plans=plans,
         dispatcher=dispatcher,
     )
     app.state.services = services
@@ -152,6 +154,7 @@ async def _running(
             follower.run(_audiences(store)),
             bulk.run(),
             solver.run(),
+            plans.run(),
             dispatcher.run(),
             _tidy(settings, store),
         )

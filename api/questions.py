@@ -105,7 +105,8 @@ class NeighbourhoodQuestion(Question):
 class LineupQuestion(Question):
     """What a roadshow (as JSON) comes to by an edit, by its first lineup where ``edit`` is None, or how it stands.
 
-    ``shown`` is who was on stage before. Nothing is written: the answer has the roadshow after it.
+    ``shown`` is who was on stage before. Nothing is written: the answer has the roadshow after it. Of how it stands
+    ``left`` tells also who is not on stage, which takes longer.
     """
 
     roadshow: str
@@ -114,6 +115,7 @@ class LineupQuestion(Question):
     shown: tuple[tuple[str, tuple[str, ...]], ...]
     role: str
     at: str
+    left: bool = True
 
 
 def answer_all(engine: Engine, questions: Sequence[Question]) -> list[bytes]:
@@ -180,7 +182,7 @@ def _lineup(engine: Engine, question: LineupQuestion) -> dict[str, Any]:
     try:
         if question.looks:
             live = Live(engine, roadshow, shown=shown, today=question.today)
-            return check_values(live, live.left_out()) | {
+            return check_values(live, live.left_out() if question.left else ()) | {
                 "binding": [b.message for b in live.conflicts if b.rule.binds]
             }
         made = change(

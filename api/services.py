@@ -30,6 +30,7 @@ class Services:
     metrics: Metrics
     bulk: JobRunner
     assignments: JobRunner
+    plans: JobRunner
     dispatcher: Dispatcher
 
     def changed(self) -> None:

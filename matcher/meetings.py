@@ -8,7 +8,8 @@ the meetings chosen, guests wait as little as possible between theirs; teams may
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Any, Literal
 
@@ -171,6 +172,21 @@ class Schedule:
     def proven(self) -> bool:
         """Whether nothing better is possible."""
         return self.worth == self.bound and self.idle == self.idle_bound
+
+
+def rounds_of(start: datetime, number: int, minutes: int, gap: int) -> tuple[Span, ...]:
+    """So many rounds of ``minutes`` each, ``gap`` minutes between two of them. Raises ``Refused`` (``time_order``)."""
+    starts = [start + timedelta(minutes=n * (minutes + gap)) for n in range(number)]
+    return tuple(Span(start=one, end=one + timedelta(minutes=minutes)) for one in starts)
+
+
+def without(day: MeetingDay, gone: Collection[Someone]) -> MeetingDay:
+    """The day with some who can meet in no round."""
+    return replace(
+        day,
+        guests=tuple(replace(one, free=()) if ("guest", one.id) in gone else one for one in day.guests),
+        teams=tuple(replace(one, free=()) if ("team", one.id) in gone else one for one in day.teams),
+    )
 
 
 def share(number: int) -> int:

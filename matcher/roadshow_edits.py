@@ -222,7 +222,7 @@ def _add(live: Live, edit: Edit) -> Made:
     _known(live, edit.ids)
     stage = list(live.roadshow.stage)
     if there := [id for id in edit.ids if id in live.roadshow.ids]:
-        raise Refused("lineup_pitch", f"{'、'.join(there)} 已经在台上。", "不用再加；换次序用 move。")
+        raise Refused("lineup_pitch", f"{'、'.join(there)} 已经在台上。", "不用再加；要换次序就移动它。")
     at = _position(edit.place, len(stage) + 1) if edit.place is not None else len(stage)
     stage[at:at] = [Pitch(achievement=id, by_hand=True, locked=True) for id in edit.ids]
     return stage, {"out": _without_out(live, *edit.ids)}, 0.0
@@ -382,7 +382,7 @@ def _costs(before: Live, after: Live) -> tuple[Cost, ...]:
 def _notes(before: Live, after: Live, edit: Edit) -> tuple[str, ...]:
     notes = []
     if edit.operation == "drop" and edit.fill and len(after.roadshow.stage) < len(before.roadshow.stage):
-        notes.append("没有人能补上这个位置而不违反规则，先空着；可以用 add 加人，或放宽规则后 solve")
+        notes.append("没有人能补上这个位置而不违反规则，先空着；可以另加一项，或放宽规则后重新求解")
     if edit.operation != "solve" and after.roadshow.timetable is not None:
         notes.append("日程是按改动前的阵容排的，请重新排")
     return tuple(notes)

@@ -14,7 +14,7 @@ from matcher.lineup_candidates import field_of_theme, scenes_of_field
 from matcher.lineup_conflicts import Clash
 from matcher.roadshow_edits import Changed, Edit, applied, proposed
 from matcher.roadshow_live import Live, Shown
-from matcher.roadshows import Out, Roadshow, edited, new_roadshow, seen_draft, with_settings
+from matcher.roadshows import Out, Roadshow, Version, edited, new_roadshow, seen_draft, with_settings
 from matcher.tasks import OFFICER, Task, carry_out
 
 PREFIX = "LY"
@@ -140,3 +140,19 @@ def with_plan(
         name: value for name, value in (("timetable", timetable), ("meetings", meetings)) if value is not None
     }
     return edited(roadshow, role=role, at=at, **values)
+
+
+# What makes up a draft: what is put back where somebody goes back to an earlier one.
+_CONTENT = (
+    "numbers", "levels", "coverage", "must", "out", "stage", "alternates", "total", "best", "proven", "timetable", "meetings",
+)  # fmt: skip
+_KEPT = ("stage", "alternates", "timetable", "meetings")
+
+
+def restored(roadshow: Roadshow, old: Roadshow | Version, *, role: str, at: datetime) -> Roadshow:
+    """The roadshow's next draft with the content of an earlier one; a version has no rules, these stay as they are.
+
+    Raises ``Refused`` as ``edited`` does.
+    """
+    names = _CONTENT if isinstance(old, Roadshow) else _KEPT
+    return edited(roadshow, role=role, at=at, **{name: getattr(old, name) for name in names})

@@ -17,6 +17,7 @@ from matcher.timetable import (
     slots,
 )
 from matcher.timetable_conflicts import Conflict, conflicts
+from matcher.timetable_solving import Infeasible, Timetable, arrange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,18 @@ def _pitch(one: Mapping[str, Any], known: Pitch | None) -> Pitch:
     return replace(base, title=one["title"] or one["id"], institution=one["owner"], scene=scene)
 
 
+def arranged(kept: Kept, *, fresh: bool = False) -> tuple[Kept, Timetable] | Infeasible:
+    """The timetable solved: as few as possible move, or with ``fresh`` only those locked stay; or why there is none.
+
+    Raises ``Refused`` as ``arrange`` does.
+    """
+    before = {id: place for id, place in kept.places.items() if not fresh or id in kept.locked}
+    found = arrange(kept.programme, before=before, locked=kept.locked)
+    if isinstance(found, Infeasible):
+        return found
+    return replace(kept, places=found.places), found
+
+
 def unresolved(lineup: Mapping[str, Any]) -> list[str]:
     """What of the timetable has to be settled before a release, in Chinese; nothing where there is no timetable."""
     kept = kept_timetable(lineup)
@@ -104,7 +117,7 @@ def placed_at(kept: Kept, pitch: str, place: tuple[str, int]) -> Places:
     """
     if place not in {slot.place for slot in slots(kept.programme)}:
         raise Refused(
-            "slot_unknown", f"没有“{place[0]}”第 {place[1]} 个时段。", "请核对场次和序号；lineup timetable 列出时段。"
+            "slot_unknown", f"没有“{place[0]}”第 {place[1]} 个时段。", "请核对场次和序号。"
         )  # fmt: skip
     places = dict(kept.places)
     held = next((id for id, at in places.items() if at == place and id != pitch), None)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +78,7 @@ def take_in(
 ) -> None:  # fmt: skip
     """收意愿：读名单和意愿，有错整份不收；再收一份是补充和更新，已排的洽谈不动。"""
     from api.meeting_sheets import read_wishes
-    from matcher.meetings import MeetingDay, check
+    from matcher.meetings import MeetingDay, check, rounds_of
 
     kept = _load(context, plan, new=True)
     old = kept.day
@@ -95,7 +95,7 @@ def take_in(
     times = old.rounds if old else ()
     if start is not None or rounds is not None:
         first = _moment(start) if start is not None else times[0].start
-        times = _rounds(first, rounds or len(times), minutes, gap)
+        times = rounds_of(first, rounds or len(times), minutes, gap)
     day = MeetingDay(
         title=title or (old.title if old else "多对多洽谈"), guests=guests, teams=teams, wishes=wishes, rounds=times,
         tables=tables or (old.tables if old else 1), seed=old.seed if old else 0,
@@ -121,22 +121,19 @@ def solve(
     by: By = None,
 ) -> None:  # fmt: skip
     """排洽谈：先必须、再互相希望，场数均衡，嘉宾少空等；已排过的只作最少的改动。"""
-    from matcher.meetings_solving import schedule
+    from matcher.roadshow_meetings import KeptMeetings, rearranged
 
     kept = _load(context, plan)
-    day = _without(_day(kept, plan), cancel or ())
-    locked = _locked(day, kept, lock or (), unlock or ())
-    gone = {id for side, id in _people(day, cancel or ())}
-    locked = frozenset(pair for pair in locked if not gone & set(pair))
-    before = [one for one in kept.meetings if not fresh or one.pair in locked]
+    day = _day(kept, plan)
+    old = KeptMeetings(day=day, meetings=kept.meetings, locked=_locked(day, kept, lock or (), unlock or ()))
     with progress("排洽谈"):
-        found = schedule(day, before=before, locked=locked)
-    _tell(day, found, kept.meetings, kept=bool(before))
+        made, found = rearranged(old, gone=_people(day, cancel or ()), fresh=fresh)
+    _tell(made.day, found, kept.meetings, kept=bool(kept.meetings) and not fresh)
     if dry_run:
         say("以上只是试排，没有记入。去掉 --dry-run 正式记入。")
         return
     told = f"排洽谈 {len(found.meetings)} 场" + (f"（{'、'.join(cancel)}取消）" if cancel else "")
-    _save(context, plan, replace(kept, day=day, meetings=found.meetings, locked=locked), by, told)
+    _save(context, plan, replace(kept, day=made.day, meetings=made.meetings, locked=made.locked), by, told)
     say(f"下一步：jiebang meetings export {plan} --out 洽谈日程.xlsx")
 
 
@@ -221,7 +218,7 @@ def export(
 
 def _load(context: typer.Context, plan: str, *, new: bool = False) -> _Kept:
     """What is kept in the file or in the roadshow; with ``new`` there may be nothing yet."""
-    from matcher.meetings import from_values
+    from matcher.roadshow_meetings import kept_meetings
 
     if not plan.lower().endswith(".json"):
         from api.cli.lineup import known_roadshow
@@ -242,17 +239,17 @@ def _load(context: typer.Context, plan: str, *, new: bool = False) -> _Kept:
             refuse(f"“{plan}”不是洽谈安排。", "请写 jiebang meetings import 写出的 .json 文件。", code=1)
     if values is None:
         return _Kept(day=None, since=since)
-    locked = frozenset((str(g), str(t)) for g, t in values.get("locked", ()))
-    day, found = from_values({name: value for name, value in values.items() if name != "locked"})
-    return _Kept(day=day, meetings=found, locked=locked, since=since)
+    found = kept_meetings(values)
+    assert found is not None  # noqa: S101 - for the type checker
+    return _Kept(day=found.day, meetings=found.meetings, locked=found.locked, since=since)
 
 
 def _save(context: typer.Context, plan: str, kept: _Kept, by: str | None, told: str) -> None:
     """Keep it where it came from: as a file, or as the next draft of the roadshow."""
-    from matcher.meetings import as_values
+    from matcher.roadshow_meetings import KeptMeetings
 
     assert kept.day is not None  # noqa: S101 - for the type checker: whoever saves has a day
-    values = as_values(kept.day, kept.meetings) | {"locked": sorted(map(list, kept.locked))}
+    values = KeptMeetings(day=kept.day, meetings=kept.meetings, locked=kept.locked).values
     if plan.lower().endswith(".json"):
         from api.output_files import writing
 
@@ -285,13 +282,6 @@ def _moment(text: str) -> datetime:
         refuse(f"看不懂 --start {text[:40]}。", "请写成 2026-12-05T13:30。")
 
 
-def _rounds(start: datetime, number: int, minutes: int, gap: int) -> tuple[Any, ...]:
-    from matcher.timetable import Span
-
-    starts = [start + timedelta(minutes=n * (minutes + gap)) for n in range(number)]
-    return tuple(Span(start=one, end=one + timedelta(minutes=minutes)) for one in starts)
-
-
 def _size(day: "MeetingDay") -> str:
     from api.roadshow_agenda import day_and_time
     from matcher.timetable import Span
@@ -310,15 +300,6 @@ def _people(day: "MeetingDay", names: Sequence[str]) -> "list[Someone]":
             refuse(f"“{text[:60]}”{why}。", "请写嘉宾或团队的编号；jiebang meetings show 列出名称。", code=1)
         found.append(some[0])
     return found
-
-
-def _without(day: "MeetingDay", names: Sequence[str]) -> "MeetingDay":
-    gone = set(_people(day, names))
-    return replace(
-        day,
-        guests=tuple(replace(one, free=()) if ("guest", one.id) in gone else one for one in day.guests),
-        teams=tuple(replace(one, free=()) if ("team", one.id) in gone else one for one in day.teams),
-    )
 
 
 def _locked(day: "MeetingDay", kept: _Kept, lock: Sequence[str], unlock: Sequence[str]) -> "frozenset[Pair]":

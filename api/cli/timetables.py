@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +79,7 @@ def timetable(
         made = _told(store, roadshow, old, given, form, seed)
         made = with_locks(made, lock or (), unlock or ())
         for pitch, text in pairs(place, "--place").items():
-            from api.cli.timetable_options import place_of
+            from api.timetable_options import place_of
 
             if pitch not in {one.id for one in made.programme.pitches}:
                 refuse(
@@ -198,7 +197,7 @@ def _number(text: str) -> int:
 
 def _round(kept: "Kept | None", roadshow: "Roadshow", rubric: Any, seed: int | None, later: bool) -> Any:
     """The pitches that stand in the timetable, before the judges of their sessions."""
-    from matcher.pitch_scoring import Round
+    from api.pitch_results import round_of
 
     if kept is None:
         refuse(
@@ -206,21 +205,7 @@ def _round(kept: "Kept | None", roadshow: "Roadshow", rubric: Any, seed: int | N
             f"请先 jiebang lineup timetable {roadshow.id} --session … --judge …。",
             code=1,
         )
-    own = kept.programme
-    names = {one.id: one.name for one in own.judges}
-    seats = {one.id: set(one.judges) for one in own.sessions}
-    entries = {one.id: one.title for one in own.pitches if one.id in kept.places}
-    recused = {
-        (judge.id, entry)
-        for judge in own.judges
-        for entry in entries
-        if entry in judge.recused or judge.id not in seats[kept.places[entry][0]]
-    }
-    judges = {id: name for id, name in names.items() if any(id in some for some in seats.values())}
-    return Round(
-        title=own.title, number=2 if later else 1, entries=entries, judges=judges, rubric=rubric,
-        seed=own.seed if seed is None else seed, recused=frozenset(recused),
-    )  # fmt: skip
+    return round_of(kept, rubric, seed, later=later)
 
 
 def _tell_results(found: Any, given: Mapping[str, str]) -> None:
@@ -243,16 +228,10 @@ def _tell_results(found: Any, given: Mapping[str, str]) -> None:
 
 def _record(store: Any, roadshow: "Roadshow", given: Mapping[str, str], since: int, who: str) -> None:
     """Put the awards into the achievements, one change."""
-    from graph.store.changes import PutNode
-    from matcher.pitch_scoring import Award, award_line, with_award
+    from api.pitch_results import award_changes
     from matcher.tasks import carry_out
 
-    day, changes = roadshow.day or now().date(), []
-    for entry, title in given.items():
-        node = store.get("achievement", entry)
-        name = next((one.title for one in roadshow.stage if one.achievement == entry), entry)
-        line = award_line(roadshow.title, Award(title=title, number=1), day)
-        changes.append(PutNode(node=with_award(node, line, id=entry, title=name)))
+    changes = award_changes(store, roadshow, given, roadshow.day or now().date())
     if not changes:
         refuse("没有奖项可记。", "请用 --award 写明奖项和名额。")
     done = carry_out(store, changes, actor=who, at=now(), reason=f"路演 {roadshow.id} 的奖项", since=since)
@@ -305,23 +284,9 @@ def _write(
 
 
 def _rubric(criteria: Sequence[str]) -> Any:
-    from decimal import InvalidOperation
+    from api.pitch_results import rubric_of
 
-    from matcher.grading import Criterion, Rubric
-    from matcher.lineup import lineup_policy
-
-    if not criteria:
-        usual: dict[str, int] = lineup_policy()["rubric"]
-        return Rubric(
-            criteria=tuple(Criterion(name=name, weight=Decimal(full)) for name, full in usual.items())
-        )
-    found = []
-    for name, text in pairs(criteria, "--criterion").items():
-        try:
-            found.append(Criterion(name=name, weight=Decimal(text)))
-        except InvalidOperation:
-            refuse(f"--criterion 里“{name}”的满分“{text[:20]}”不是数。", "请写 名称=满分，合计 100。")
-    return Rubric(criteria=tuple(found))
+    return rubric_of(pairs(criteria, "--criterion"))
 
 
 def _values(store: Any, roadshow: "Roadshow", audience: str, version: int | None = None) -> dict[str, Any]:
@@ -361,7 +326,7 @@ def _told(
     seed: int | None,
 ) -> "Kept":
     """The timetable with all that was said of it on the command line."""
-    from api.cli import timetable_options as read
+    from api import timetable_options as read
     from matcher.lineup import lineup_policy
     from matcher.roadshow_timetable import first_timetable
 
@@ -427,15 +392,16 @@ def _known_sessions(programme: "Programme", names: Sequence[str]) -> None:
 
 
 def _solved(made: "Kept", fresh: bool) -> "Kept":
-    from matcher.timetable_solving import Infeasible, arrange
+    from matcher.roadshow_timetable import arranged
+    from matcher.timetable_solving import Infeasible
 
-    before = {id: place for id, place in made.places.items() if not fresh or id in made.locked}
-    found = arrange(made.programme, before=before, locked=made.locked)
+    found = arranged(made, fresh=fresh)
     if isinstance(found, Infeasible):
         refuse(f"{found.problem.message}。", f"{found.problem.remedy}。", code=1)
-    if not found.proven:
-        say(f"没有证明最优：还有 {found.hints} 处提示，最少不会低于 {found.hints_bound} 处。")
-    return replace(made, places=found.places)
+    after, told = found
+    if not told.proven:
+        say(f"没有证明最优：还有 {told.hints} 处提示，最少不会低于 {told.hints_bound} 处。")
+    return after
 
 
 def _show(roadshow: "Roadshow", kept: "Kept", as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """Roadshows: their lineup worked out, changed and released by who has seen the present draft."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,15 +10,14 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, Reader, Writer, not_found
 from api.idempotency import made_id
+from api.lineup_answers import lineup_answer, lineup_refusal
 from api.lineup_values import shown_values
 from api.pagination import Cursor, Limit, Pages
 from api.problem_documents import Refusal
-from api.questions import LineupQuestion
 from api.responses import REFUSALS, json_response, record_response
 from api.routes.paths import now, today
 from api.services import Parts, Services
 from api.wire import (
-    FieldProblem,
     RoadshowChecked,
     RoadshowDone,
     RoadshowMoveSent,
@@ -50,12 +48,6 @@ router = APIRouter(prefix="/v1/roadshows", tags=["路演"], responses=REFUSALS)
 
 RoadshowId = Annotated[str, Path(max_length=100, description="路演编号")]
 _VERSION = Annotated[int | None, Query(ge=1, le=10_000, description="看已发布的第几版；不写则为现在的样子")]
-# What a lineup is refused for, beside what processes are.
-_STATUSES: Mapping[str, int] = {
-    "lineup_infeasible": 422, "lineup_undecided": 422, "lineup_forbidden": 409, "lineup_unresolved": 409, "lineup_pitch": 422,
-    "lineup_place": 422, "theme_missing": 422, "theme_unfit": 422, "guest_unknown": 404, "achievement_unknown": 404,
-    "roadshow_setting": 422, "roadshow_changed": 409,
-}  # fmt: skip
 
 
 @router.post(
@@ -127,7 +119,9 @@ async def move_roadshow(caller: Writer, parts: Parts, id: RoadshowId, sent: Road
             answer = await _asked(parts, caller, found, _edit(sent), shown, at)
             made, change = Roadshow.model_validate_json(answer["roadshow"]), answer["change"]
         elif sent.move == "release":
-            standing = (await _asked(parts, caller, found, None, shown, at, looks=True))["binding"]
+            standing = (await _asked(parts, caller, found, None, shown, at, looks=True, left=False))[
+                "binding"
+            ]
             standing += await run_in_threadpool(lambda: unresolved(lineup_values(found, caller.view)))
             made = released(
                 found, (), by=caller.actor, role=_role(caller), at=at, note=sent.note, unresolved=standing
@@ -135,7 +129,7 @@ async def move_roadshow(caller: Writer, parts: Parts, id: RoadshowId, sent: Road
         else:
             made = stepped(found, sent.move, role=_role(caller), at=at, reason=sent.reason)
     except Refused as refused:
-        raise _refusal(refused) from refused
+        raise lineup_refusal(refused) from refused
     label = roadshow_rules().moves["edit" if sent.move in OPERATIONS else sent.move].label
     told = f"路演 {id} {label}{f'：{sent.reason}' if sent.reason.strip() else ''}"
     await run_in_threadpool(_write, caller, made, at, told, since)
@@ -153,7 +147,7 @@ def _started(caller: Caller, id: str, at: datetime, sent: RoadshowSent) -> tuple
             title=sent.title, day=sent.day, audience=caller.audience, partner="" if caller.is_staff else caller.partner,
         )  # fmt: skip
     except Refused as refused:
-        raise _refusal(refused) from refused
+        raise lineup_refusal(refused) from refused
     return draft, shown_before(draft, caller.view.processes(Roadshow))
 
 
@@ -171,31 +165,11 @@ def _texts(numbers: Mapping[str, int]) -> dict[str, str]:
 
 async def _asked(
     parts: Services, caller: Caller, roadshow: Roadshow, edit: dict[str, Any] | None, shown: Any, at: datetime,
-    *, looks: bool = False,
+    *, looks: bool = False, left: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
-    """What a lane makes of it, in the world of the roadshow's own audience. Raises what it refuses."""
-    question = LineupQuestion(
-        audience=roadshow.audience, today=today(), roadshow=roadshow.model_dump_json(), edit=edit, looks=looks,
-        shown=tuple((title, tuple(sorted(ids))) for title, ids in shown), role=_role(caller), at=at.isoformat(),
-    )  # fmt: skip
-    answer: dict[str, Any] = json.loads(await parts.answer(question))
-    if "refused" in answer:
-        ways = answer.get("clash", {}).get("ways", ())
-        problems = [
-            FieldProblem(
-                code="way", message=way["text"], remedy=f"总适配度可达 {way['total']:.2f}", place=way["rule"]
-            )
-            for way in ways
-        ]
-        raise _refusal(Refused(*answer["refused"]), problems)
-    return answer
-
-
-def _refusal(refused: Refused, problems: list[FieldProblem] | None = None) -> Exception:
-    status = _STATUSES.get(refused.code)
-    if status is None:
-        return refused
-    return Refusal(status, refused.code, refused.message, refused.remedy, problems=problems or ())
+    return await lineup_answer(
+        parts, roadshow, edit, shown, role=_role(caller), at=at, looks=looks, left=left
+    )
 
 
 def _write(caller: Caller, made: Roadshow, at: datetime, reason: str, since: int) -> None:

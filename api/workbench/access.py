@@ -22,6 +22,9 @@ EVERYBODY: tuple[Role, ...] = (*DESK, "expert")
 WRITERS: tuple[Role, ...] = ("staff", "officer", "administrator")
 # Who decides: moves tasks, panels, awards and races.
 OFFICERS: tuple[Role, ...] = ("officer", "administrator")
+# Who runs roadshows; staff may draft them.
+ORGANISERS: tuple[Role, ...] = ("organiser", "administrator")
+DRAFTERS: tuple[Role, ...] = ("staff", *ORGANISERS)
 
 
 @dataclass(frozen=True)
@@ -114,5 +117,7 @@ AtDesk = Annotated[Visitor, Depends(For(*DESK))]
 Writer = Annotated[Visitor, Depends(For(*WRITERS))]
 Administrator = Annotated[Visitor, Depends(For("administrator"))]
 Officer = Annotated[Visitor, Depends(For(*OFFICERS))]
+Organiser = Annotated[Visitor, Depends(For(*ORGANISERS))]
+Drafter = Annotated[Visitor, Depends(For(*DRAFTERS))]
 Judge = Annotated[Visitor, Depends(For("expert"))]
 Auditor = Annotated[Visitor, Depends(For("officer", "administrator"))]

@@ -31,6 +31,7 @@ NAVIGATION: Sequence[tuple[str, str, Sequence[Role]]] = (
     ("/gaps", "供需地图", DESK),
     ("/graph", "图谱", DESK),
     ("/tasks", "揭榜与赛马", DESK),
+    ("/roadshows", "路演", DESK),
     ("/cases", "案例库", DESK),
     ("/records", "清单与记录", DESK),
     ("/imports", "数据导入", WRITERS),
@@ -57,7 +58,7 @@ def _templates() -> Environment:
         "at_desk": at_desk,
         "wan": in_wan,
     }
-    made.globals |= {"link": link, "LEVELS": LEVELS, "ROLES": ROLES, "assets": _assets()}
+    made.globals |= {"link": link, "LEVELS": LEVELS, "ROLES": ROLES, "assets": _assets(), "zip": zip}
     return made
 
 

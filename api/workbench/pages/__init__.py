@@ -17,6 +17,8 @@ from api.workbench.pages import (
     pairs,
     proceedings,
     records,
+    roadshow_versions,
+    roadshows,
     task_answers,
     tasks,
 )
@@ -26,7 +28,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         account, desk, matching, pairs, imports, records, graph, gaps, tasks, task_answers, proceedings, cases, marking,
-        admin,
+        roadshows, roadshow_versions, admin,
     )
 )  # fmt: skip
 
