@@ -25,6 +25,7 @@ from api.metrics import Metrics
 from api.page_paths import Pages
 from api.records import PLURALS
 from api.request_log import RequestLog
+from api.roadshow_jobs import roadshow_runner
 from api.routes import (
     assignments,
     awards,
@@ -47,7 +48,6 @@ from api.routes import (
 )  # fmt: skip
 from api.routes.nodes import node_router
 from api.services import Services
-from api.roadshow_jobs import roadshow_runner
 from api.settings import ServeSettings
 from api.workbench import pages as workbench
 from api.workbench.access import declared_roles

@@ -97,7 +97,10 @@ def _timetable(store: Store, roadshow: Roadshow, asked: Mapping[str, Any]) -> _S
         raise Refused("timetable_infeasible", f"{found.problem.message}。", f"{found.problem.remedy}。")
     made, told = found
     moved = changes_in_words(made.programme, changes(kept.places, made.places))
-    lines = [f"排上 {len(made.places)} 项，{len(moved)} 处改动，冲突 {len(made.conflicts)} 处。", *moved[:_TOLD]]
+    lines = [
+        f"排上 {len(made.places)} 项，{len(moved)} 处改动，冲突 {len(made.conflicts)} 处。",
+        *moved[:_TOLD],
+    ]
     if not told.proven:
         lines.append(f"没有证明最优：还有 {told.hints} 处提示，最少不会低于 {told.hints_bound} 处。")
     return {"timetable": made.values}, "排路演日程", lines
@@ -119,7 +122,11 @@ def _meetings(store: Store, roadshow: Roadshow, asked: Mapping[str, Any]) -> _So
         "已证明最优。" if found.proven else f"离上限还差 {found.bound - found.worth} 分（上限 {found.bound}）；嘉宾空等合计 {found.idle} 轮，不可能少于 {found.idle_bound} 轮。",
     ]  # fmt: skip
     names = "、".join(made.day.names.get(who, who[1]) for who in gone)
-    return {"meetings": made.values}, f"排洽谈 {len(found.meetings)} 场" + (f"（{names}取消）" if names else ""), lines
+    return (
+        {"meetings": made.values},
+        f"排洽谈 {len(found.meetings)} 场" + (f"（{names}取消）" if names else ""),
+        lines,
+    )
 
 
 def _failed(message: str, remedy: str) -> dict[str, Any]:

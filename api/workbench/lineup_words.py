@@ -13,7 +13,9 @@ _DONE = {
 def done_told(edit: Mapping[str, Any], before: Roadshow, after: Roadshow) -> str:
     """What somebody did: 锁定“…”."""
     named = "、".join(_called(id, before, after) for id in edit["ids"][:3])
-    return ("排阵容" if edit["operation"] == "solve" and not before.stage else _DONE[edit["operation"]]) + named
+    return (
+        "排阵容" if edit["operation"] == "solve" and not before.stage else _DONE[edit["operation"]]
+    ) + named
 
 
 def change_told(before: Roadshow, after: Roadshow, change: Mapping[str, Any]) -> str:
@@ -23,9 +25,13 @@ def change_told(before: Roadshow, after: Roadshow, change: Mapping[str, Any]) ->
     for one in costs:
         out, into = (_called(one[side], before, after) if one[side] else "" for side in ("out", "into"))
         cost = f"适配{'减少' if one['cost'] >= 0 else '增加'} {abs(one['cost']):.2f}"
-        what = f"第 {one['place']} 个{out}换成{into}" if out and into else f"去掉{out}" if out else f"增加{into}"
+        what = (
+            f"第 {one['place']} 个{out}换成{into}" if out and into else f"去掉{out}" if out else f"增加{into}"
+        )
         lines.append(f"{what}，{cost}")
-    lines += [f"{_called(m['id'], before, after)}由第 {m['from']} 个移到第 {m['to']} 个" for m in change["moves"]]
+    lines += [
+        f"{_called(m['id'], before, after)}由第 {m['from']} 个移到第 {m['to']} 个" for m in change["moves"]
+    ]
     locks = _locks(before, after) if before.stage and not costs else []
     lines += locks
     if not lines and before.stage:

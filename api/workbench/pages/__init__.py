@@ -15,8 +15,11 @@ from api.workbench.pages import (
     marking,
     matching,
     pairs,
+    pitch_results,
     proceedings,
+    programmes,
     records,
+    roadshow_meetings,
     roadshow_versions,
     roadshows,
     task_answers,
@@ -28,7 +31,8 @@ ROUTERS = tuple(
     module.router
     for module in (
         account, desk, matching, pairs, imports, records, graph, gaps, tasks, task_answers, proceedings, cases, marking,
-        roadshows, roadshow_versions, admin,
+        roadshows, roadshow_versions, programmes, roadshow_meetings, pitch_results,
+        admin,
     )
 )  # fmt: skip
 

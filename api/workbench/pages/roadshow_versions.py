@@ -42,13 +42,17 @@ _Number = Annotated[int, Query(ge=0, le=10_000)]
 
 
 @router.post("/roadshows/{id}/release")
-async def post_release(request: Request, visitor: Organiser, parts: Parts, id: PathId, sent: Form) -> Response:
+async def post_release(
+    request: Request, visitor: Organiser, parts: Parts, id: PathId, sent: Form
+) -> Response:
     """The present draft as the next version, unless something must be solved first."""
 
     def step(found: Roadshow) -> tuple[Roadshow, str, str]:
         standing = from_thread.run(partial(looked_at, visitor, parts, found, left=False))["binding"]
         standing += unresolved(lineup_values(found, AudienceStore(visitor.store, found.audience)))
-        made = released(found, (), by=visitor.name, role=ROLE, at=now(), note=sent.get("note")[:500], unresolved=standing)
+        made = released(
+            found, (), by=visitor.name, role=ROLE, at=now(), note=sent.get("note")[:500], unresolved=standing
+        )
         told = f"发布第 {len(made.versions)} 版"
         return made, told + (f"：{sent.get('note')[:300]}" if sent.get("note") else ""), f"已{told}。"
 
@@ -65,13 +69,19 @@ async def post_step(request: Request, visitor: Organiser, parts: Parts, id: Path
             raise Refusal(422, "choice_missing", "没有写明办理哪一步。", "请用页面上的按钮。")
         made = stepped(found, name, role=ROLE, at=now(), reason=reason)
         label = roadshow_rules().moves[name].label
-        return made, label + (f"：{reason}" if reason else ""), f"已办理“{label}”，现在是“{STATES[made.state][0]}”。"
+        return (
+            made,
+            label + (f"：{reason}" if reason else ""),
+            f"已办理“{label}”，现在是“{STATES[made.state][0]}”。",
+        )
 
     return await _changed(request, visitor, parts, id, sent, step)
 
 
 @router.post("/roadshows/{id}/restoring")
-async def post_restoring(request: Request, visitor: Drafter, parts: Parts, id: PathId, sent: Form) -> Response:
+async def post_restoring(
+    request: Request, visitor: Drafter, parts: Parts, id: PathId, sent: Form
+) -> Response:
     """Back to how it was before a change (``revision``), or to a version, as a new draft: nothing is lost by it."""
 
     def step(found: Roadshow) -> tuple[Roadshow, str, str]:

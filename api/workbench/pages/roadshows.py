@@ -104,7 +104,9 @@ async def post_edit(request: Request, visitor: Drafter, parts: Parts, id: PathId
         since, found = store.revision(), found_roadshow(visitor, id)
         refuse_old(found, sent)
         edit = _edit(visitor, found, sent)
-        first = edit["operation"] == "solve" and not found.stage and not edit["numbers"] and not edit["levels"]
+        first = (
+            edit["operation"] == "solve" and not found.stage and not edit["numbers"] and not edit["levels"]
+        )
         shown = shown_before(found, store.processes(Roadshow))
         answer = from_thread.run(
             partial(lineup_answer, parts, found, None if first else edit, shown, role=ROLE, at=at)
@@ -200,12 +202,12 @@ def history_of(visitor: Visitor, id: str) -> list[Entry]:
     return list(reversed(visitor.store.history_of_process(Roadshow.kind, id)))
 
 
-async def looked_at(visitor: Visitor, parts: Services, found: Roadshow, *, left: bool = True) -> dict[str, Any]:
+async def looked_at(
+    visitor: Visitor, parts: Services, found: Roadshow, *, left: bool = True
+) -> dict[str, Any]:
     """How the lineup stands beside the data of now; asked for its own last moment, so that an answer can be kept."""
     shown = await run_in_threadpool(lambda: shown_before(found, visitor.store.processes(Roadshow)))
-    return await lineup_answer(
-        parts, found, None, shown, role=ROLE, at=found.moved_at, looks=True, left=left
-    )
+    return await lineup_answer(parts, found, None, shown, role=ROLE, at=found.moved_at, looks=True, left=left)
 
 
 def told_refusal(error: Exception) -> Refusal:
@@ -216,7 +218,11 @@ def told_refusal(error: Exception) -> Refusal:
     refusal = refusal_of(told)
     if refusal is None or refusal.status == 404:
         raise error
-    if isinstance(error, Refused) and refusal.status == 503 and error.code not in ("store_locked", "job_busy"):
+    if (
+        isinstance(error, Refused)
+        and refusal.status == 503
+        and error.code not in ("store_locked", "job_busy")
+    ):
         return Refusal(422, error.code, error.message, error.remedy)
     return refusal
 
@@ -239,8 +245,6 @@ def refuse_old(found: Roadshow, sent: Sent) -> None:
         raise Refusal(412, "roadshow_changed", "您打开之后，别人改过这场路演；您的这一步没有办理。", "下面是别人改的和现在的样子，看过再办。") from None  # fmt: skip
 
 
-
-
 def _since(history: Sequence[Entry], seen: str) -> list[Entry]:
     """What was done after the draft that a page showed, the latest first."""
     if not (seen.isascii() and seen.isdecimal() and len(seen) < 9):
@@ -253,7 +257,12 @@ def _new(request: Request, visitor: Visitor, given: Mapping[str, str], refusal: 
     tasks = [task for task in visitor.store.processes(Task) if task.is_unsealed]
     policy = lineup_policy()
     kinds = [name for name in SETTING_LABELS if name != "pitches"]
-    usual = {**policy["numbers"], "variety": policy["variety"], "spares": policy["alternates"], "size": policy["pool"]}
+    usual = {
+        **policy["numbers"],
+        "variety": policy["variety"],
+        "spares": policy["alternates"],
+        "size": policy["pool"],
+    }
     return page(
         request, "roadshow_new.html", status=refusal.status if refusal else 200, refusal=refusal, given=defaultdict(str, given), tasks=tasks,
         fields=fields(), scenes=scenes[:300], audiences=VISIBILITY_LABELS, level_labels=LEVEL_LABELS,
@@ -266,9 +275,13 @@ def _started(visitor: Visitor, sent: Sent, id: str) -> Roadshow:
     store = visitor.store
     audience: Any = sent.get("audience") or "staff"
     if audience not in VISIBILITY_LABELS:
-        raise Refused("roadshow_setting", "可见范围看不懂。", f"可写：{'、'.join(VISIBILITY_LABELS.values())}。")
+        raise Refused(
+            "roadshow_setting", "可见范围看不懂。", f"可写：{'、'.join(VISIBILITY_LABELS.values())}。"
+        )
     records = AudienceStore(store, audience)
-    guests = [_found_id(records, ("scene", "enterprise", "fund"), text) for text in _parts(sent.get("scenes"))]
+    guests = [
+        _found_id(records, ("scene", "enterprise", "fund"), text) for text in _parts(sent.get("scenes"))
+    ]
     theme, task, shortlist = sent.get("theme"), sent.get("task"), None
     if task:
         known = store.process(Task, task)
@@ -294,7 +307,9 @@ def _rules(sent: Sent, known: Roadshow | None = None) -> tuple[dict[str, str], d
     for name, text in ((name, text.strip()) for name, text in sent.fields):
         kind = name[2:]
         if name.startswith("n:") and text and kind in {*SETTING_LABELS, *scenes}:
-            had = None if known is None else known.coverage.get(kind) if kind in scenes else known.number(kind)
+            had = (
+                None if known is None else known.coverage.get(kind) if kind in scenes else known.number(kind)
+            )
             if text != str(had):
                 numbers[kind] = text
         elif name.startswith("l:") and text and kind in RULE_LABELS:
