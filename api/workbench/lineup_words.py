@@ -10,12 +10,9 @@ _DONE = {
 }  # fmt: skip
 
 
-def done_told(edit: Mapping[str, Any], before: Roadshow, after: Roadshow) -> str:
-    """What somebody did: 锁定“…”."""
-    named = "、".join(_called(id, before, after) for id in edit["ids"][:3])
-    return (
-        "排阵容" if edit["operation"] == "solve" and not before.stage else _DONE[edit["operation"]]
-    ) + named
+def done_told(edit: Mapping[str, Any], before: Roadshow) -> str:
+    """What somebody did."""
+    return "排阵容" if edit["operation"] == "solve" and not before.stage else _DONE[edit["operation"]]
 
 
 def change_told(before: Roadshow, after: Roadshow, change: Mapping[str, Any]) -> str:
@@ -36,11 +33,22 @@ def change_told(before: Roadshow, after: Roadshow, change: Mapping[str, Any]) ->
     lines += locks
     if not lines and before.stage:
         lines.append("台上没有变化")
-    total = f"总适配度 {change['before']:.2f} → {change['total']:.2f}" if before.stage else f"排上 {len(after.stage)} 项，总适配度 {change['total']:.2f}"  # fmt: skip
-    lines.append(total)
+    lines.append(
+        _totals(change["before"], change["total"])
+        if before.stage
+        else f"排上 {len(after.stage)} 项，总适配度 {change['total']:.2f}"
+    )
     if change["new_conflicts"]:
         lines.append("新冲突：" + "、".join(one["message"] for one in change["new_conflicts"]))
     return "；".join([*lines, *change["notes"]]) + "。"
+
+
+def _totals(before: float, after: float) -> str:
+    """Before and after, with as many decimals as it takes to see a difference."""
+    if abs(before - after) < 0.0005:
+        return f"总适配度 {after:.2f} 不变"
+    digits = 2 if f"{before:.2f}" != f"{after:.2f}" else 3
+    return f"总适配度 {before:.{digits}f} → {after:.{digits}f}"
 
 
 def _locks(before: Roadshow, after: Roadshow) -> list[str]:

@@ -22,7 +22,7 @@ class JudgeMark(Part):
 
     judge: str
     entry: str
-    marks: dict[str, str] = {}
+    marks: dict[str, str] = Field(default_factory=dict)
     veto: str = ""
 
 

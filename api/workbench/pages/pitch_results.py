@@ -212,7 +212,7 @@ def _typed(marks: PitchMarks, one: Round, sent: Sent) -> tuple[dict[str, Any], s
             if points is not None and not 0 <= points <= criterion.weight:
                 raise Refusal(422, "points_range", f"“{title}”的“{criterion.name}”是 {points}，应在 0 到 {criterion.weight} 之间。", "请改正。")  # fmt: skip
             if points is not None:
-                found[criterion.name] = f"{points:f}"
+                found[criterion.name] = f"{points.normalize():f}"
         some.append(JudgeMark(judge=judge, entry=entry, marks=found, veto=sent.get(f"v:{entry}")[:300]))
     return {"marks": marks.with_marks(some)}, f"记下{one.judges[judge]}的打分"
 
@@ -224,14 +224,17 @@ def _uploaded(marks: PitchMarks, one: Round, upload: UploadFile | None) -> tuple
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"打分表{suffix if suffix in ('.xlsx', '.csv') else '.xlsx'}"
         upload.file.seek(0)
-        with path.open("wb") as file:
+        with path.open("wb") as file, upload.file:
             copyfileobj(upload.file, file)
         sheets, vetoes, problems = read_pitch_marks(path, one)
     if problems:
         told = [FieldProblem(code=p.code, message=f"{p.place} {p.message}".strip(), remedy=p.remedy, place=p.place) for p in problems[:60]]  # fmt: skip
         raise Refusal(422, "marks_refused", f"打分表有 {len(problems)} 处问题，没有收下。", "请改好再上传。", problems=told)  # fmt: skip
     said = {(veto.judge, veto.entry): veto.reason or "离题" for veto in vetoes}
-    found = {(s.expert, s.entry): {name: f"{value:f}" for name, value in s.marks.items()} for s in sheets}
+    found = {
+        (s.expert, s.entry): {name: f"{value.normalize():f}" for name, value in s.marks.items()}
+        for s in sheets
+    }
     some = [JudgeMark(judge=j, entry=e, marks=found.get((j, e), {}), veto=said.get((j, e), "")) for j, e in {**found, **said}]  # fmt: skip
     if not some:
         raise Refusal(422, "marks_refused", "打分表里没有分数。", "请核对是不是评委填好的那一份。")

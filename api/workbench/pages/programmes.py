@@ -426,7 +426,10 @@ def _format_text(programme: Programme) -> str:
 
 def _slot_choices(programme: Programme) -> list[tuple[str, str]]:
     """Every slot as ``place_of`` reads it, with how people call it."""
-    return [(f"{one.session}#{one.number}", f"{one.session} 第 {one.number} 个（{clock(one.span)}）") for one in slots(programme)]  # fmt: skip
+    return [
+        (f"{one.session}#{one.number}", f"{one.session} {one.number}（{one.span.start:%H:%M}）")
+        for one in slots(programme)
+    ]
 
 
 def _number(text: str, what: str) -> int:

@@ -216,7 +216,7 @@ def _read(upload: UploadFile, known: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"意愿表{suffix if suffix in ('.xlsx', '.csv') else '.xlsx'}"
         upload.file.seek(0)
-        with path.open("wb") as file:
+        with path.open("wb") as file, upload.file:
             copyfileobj(upload.file, file)
         found, problems = read_wishes(path, known)
     if problems:

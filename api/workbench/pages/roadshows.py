@@ -113,7 +113,7 @@ async def post_edit(request: Request, visitor: Drafter, parts: Parts, id: PathId
         )
         made = Roadshow.model_validate_json(answer["roadshow"])
         told = change_told(found, made, answer["change"])
-        reason = f"{done_told(edit, found, made)}{f'，因为{why}' if (why := edit['reason']) else ''}：{told}"
+        reason = f"{done_told(edit, found)}{f'，因为{why}' if (why := edit['reason']) else ''}：{told}"
         write(store, made, actor=visitor.name, at=at, reason=reason[:900], since=since)
         return place_of(id), told
 

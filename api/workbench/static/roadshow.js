@@ -1,6 +1,11 @@
 // Roadshows: each change is made without leaving the page, by button, key or drag; what takes a moment is put in when it is there.
 import { keep, release, tell, typing } from "./forms.js";
 
+function say(text, good = false) {
+  document.getElementById("notice").classList.toggle("good", good);
+  tell(text);
+}
+
 let waiting = null; // what asks the server to solve, to be given up
 
 async function fetched(address, options = {}) {
@@ -59,16 +64,16 @@ async function change(form, data, back) {
   const mine = waiting = new AbortController();
   const stage = document.getElementById("stage");
   stage?.setAttribute("aria-busy", "true");
-  tell("正在重算……可以接着看本页；按 Esc 不再等待。");
+  say("正在重算……可以接着看本页；按 Esc 不再等待。");
   try {
     const { answer, page } = await fetched(form.action, { method: "POST", body: new URLSearchParams(data), signal: mine.signal });
-    if (answer.status === 401 || answer.url.includes("/sign-in")) { tell("登录已过期。请在新窗口登录后，回到这里再提交一次。"); return; }
+    if (answer.status === 401 || answer.url.includes("/sign-in")) { say("登录已过期。请在新窗口登录后，回到这里再提交一次。"); return; }
     const said = page.querySelector(".flash")?.textContent.replace(/^\s*[✓！]\s*/, "").trim() ?? "";
     if (!put(page, answer)) return;
-    tell(said);
+    say(said, answer.ok);
     if (answer.ok) back?.(); else document.querySelector("#live [role=alert]")?.scrollIntoView({ block: "center" });
   } catch (error) {
-    tell(error.name === "AbortError" ? "已不再等待；服务器可能还会办完，刷新可以看到。" : "没有连上服务器，不知道有没有办成。请刷新看一看再改。");
+    say(error.name === "AbortError" ? "已不再等待；服务器可能还会办完，刷新可以看到。" : "没有连上服务器，不知道有没有办成。请刷新看一看再改。");
   } finally {
     if (waiting === mine) waiting = null;
     release(form);
