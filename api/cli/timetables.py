@@ -79,7 +79,7 @@ def timetable(
         made = _told(store, roadshow, old, given, form, seed)
         made = with_locks(made, lock or (), unlock or ())
         for pitch, text in pairs(place, "--place").items():
-            from api.timetable_options import place_of
+            from api.timetable_forms import place_of
 
             if pitch not in {one.id for one in made.programme.pitches}:
                 refuse(
@@ -326,7 +326,7 @@ def _told(
     seed: int | None,
 ) -> "Kept":
     """The timetable with all that was said of it on the command line."""
-    from api import timetable_options as read
+    from api import timetable_forms as read
     from matcher.lineup import lineup_policy
     from matcher.roadshow_timetable import first_timetable
 

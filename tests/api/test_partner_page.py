@@ -46,7 +46,7 @@ STAFF_ONLY = {
     "review_rule", "review_conflict", "review_unassignable", "identity_unresolved", "panel_twice", "panel_none",
     "panel_member", "panel_stranger", "panel_rule", "panel_size", "panel_undrawable", "panel_no_alternate", "marks_refused",
     "score_missing", "grading_few", "award_none", "award_marks", "award_points", "award_winners", "award_notice",
-    "award_objection", "award_won", "move_together",
+    "award_objection", "award_won", "move_together", "timetable_missing", "timetable_infeasible", "meetings_missing", "rubric",
 }  # fmt: skip
 REFUSING = {"Refusal", "busy", "Refused", "BadValue", "_failed"}
 

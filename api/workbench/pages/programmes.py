@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api import timetable_options as read
+from api import timetable_forms as read
 from api.access import not_found
 from api.pitch_results import rubric_of
 from api.problem_documents import Refusal
@@ -45,7 +45,7 @@ from graph.store.audience import AudienceStore
 from graph.store.jobs import Job
 from graph.values import VISIBILITY_LABELS
 from graph.visibility import may_see
-from matcher.lineup import LEVEL_LABELS, lineup_policy
+from matcher.lineup import LEVEL_LABELS, RuleLevel, lineup_policy
 from matcher.roadshow_meetings import kept_meetings
 from matcher.roadshow_steps import with_plan, write
 from matcher.roadshow_timetable import Kept, first_timetable, kept_timetable, placed_at, with_locks
@@ -86,11 +86,9 @@ async def post_timetable(
             case "people":
                 return _with_people(_needed(kept), sent), "改路演人和评委", "已保存。还没有重新排日程。"
             case "levels":
-                given = {kind: level for kind in RULES if (level := sent.get(f"l:{kind}")) in LEVEL_LABELS}
                 own = _needed(kept).programme
-                made = replace(
-                    own, levels={kind: level for kind, level in given.items() if level != RULES[kind][1]}
-                )
+                given = {RULES[kind][0]: LEVEL_LABELS[level] for kind in RULES if (level := _level_of(sent, kind))}
+                made = replace(own, levels={**own.levels, **read.levels_of(given)})
                 return replace(_needed(kept), programme=made), "改日程的规则", "规则已保存。"
         raise Refusal(422, "choice_missing", "没有写明改什么。", "请用页面上的按钮。")
 
@@ -293,6 +291,11 @@ async def _changed(
         return await run_in_threadpool(_page, request, visitor, id, error, sent)
     parts.changed()
     return response
+
+
+def _level_of(sent: Sent, kind: str) -> RuleLevel | None:
+    """The level of a rule that a form names; None for none that there is."""
+    return next((level for level in LEVEL_LABELS if level == sent.get(f"l:{kind}")), None)
 
 
 _SESSION = ("name", "time", "room", "breaks", "judges")

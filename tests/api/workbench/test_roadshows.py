@@ -77,7 +77,7 @@ def on_stage(store: Any, id: str = DRAFT) -> tuple[str, ...]:
 
 def test_every_page_of_these_routers_is_in_the_table(served: Served) -> None:
     routers = (roadshows, roadshow_versions, programmes, roadshow_meetings, pitch_results)
-    paths = Pages(route.path for module in routers for route in module.router.routes)  # type: ignore[attr-defined]
+    paths = Pages(route.path for module in routers for route in module.router.routes)
     routes = [route for route in api_routes(served.app) if paths.has(route.path)]
     found = {(method, route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     assert found == set(ROADSHOW_PAGES)
@@ -302,7 +302,8 @@ def wish_sheet(tmp_path: Any) -> bytes:
             for key, value in line.items():
                 sheet.cell(at, columns[key], value)
     book.save(path)
-    return path.read_bytes()
+    content: bytes = path.read_bytes()
+    return content
 
 
 def test_meetings_are_wished_for_solved_told_to_each_guest_and_mended(

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from api import timetable_options as read
+from api import timetable_forms as read
 from graph.problems import Refused
 from matcher.timetable import Format, Judge, Pitch, Programme, Session, Span
 
