@@ -39,6 +39,7 @@ SNIPPETS = [text for language, text in BLOCKS if language == "python"]
 ITEM_ROOMS = ("values.py", "kinds.py", "processes.py", "identifiers", "intake")
 # Of staff's work: keys, the command line's files, tables that partners cannot send, and the server's own start.
 STAFF_ONLY = {
+    "timetable_missing", "timetable_infeasible", "meetings_missing", "rubric",
     "key_scopes", "key_unknown", "partner_code", "idempotency_refused", "port_taken", "export_format", "export_unwritable",
     "export_cell_too_long", "export_kinds", "undo_conflict", "file_is_folder", "file_missing", "map_header_unknown",
     "map_target_unknown", "cell_beyond_workbook", "person_filled_in", "judge_is_grade", "judgement_contradicted",
@@ -46,7 +47,7 @@ STAFF_ONLY = {
     "review_rule", "review_conflict", "review_unassignable", "identity_unresolved", "panel_twice", "panel_none",
     "panel_member", "panel_stranger", "panel_rule", "panel_size", "panel_undrawable", "panel_no_alternate", "marks_refused",
     "score_missing", "grading_few", "award_none", "award_marks", "award_points", "award_winners", "award_notice",
-    "award_objection", "award_won", "move_together", "timetable_missing", "timetable_infeasible", "meetings_missing", "rubric",
+    "award_objection", "award_won", "move_together",
 }  # fmt: skip
 REFUSING = {"Refusal", "busy", "Refused", "BadValue", "_failed"}
 
