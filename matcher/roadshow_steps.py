@@ -143,7 +143,7 @@ def with_plan(
 
 
 # What makes up a draft: what is put back where somebody goes back to an earlier one.
-_CONTENT = (
+CONTENT = (
     "numbers", "levels", "coverage", "must", "out", "stage", "alternates", "total", "best", "proven", "timetable", "meetings",
 )  # fmt: skip
 _KEPT = ("stage", "alternates", "timetable", "meetings")
@@ -154,5 +154,5 @@ def restored(roadshow: Roadshow, old: Roadshow | Version, *, role: str, at: date
 
     Raises ``Refused`` as ``edited`` does.
     """
-    names = _CONTENT if isinstance(old, Roadshow) else _KEPT
+    names = CONTENT if isinstance(old, Roadshow) else _KEPT
     return edited(roadshow, role=role, at=at, **{name: getattr(old, name) for name in names})

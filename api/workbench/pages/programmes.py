@@ -87,7 +87,9 @@ async def post_timetable(
                 return _with_people(_needed(kept), sent), "改路演人和评委", "已保存。还没有重新排日程。"
             case "levels":
                 own = _needed(kept).programme
-                given = {RULES[kind][0]: LEVEL_LABELS[level] for kind in RULES if (level := _level_of(sent, kind))}
+                given = {
+                    RULES[kind][0]: LEVEL_LABELS[level] for kind in RULES if (level := _level_of(sent, kind))
+                }
                 made = replace(own, levels={**own.levels, **read.levels_of(given)})
                 return replace(_needed(kept), programme=made), "改日程的规则", "规则已保存。"
         raise Refusal(422, "choice_missing", "没有写明改什么。", "请用页面上的按钮。")

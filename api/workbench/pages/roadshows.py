@@ -28,7 +28,7 @@ from graph.store.history import Entry
 from graph.values import VISIBILITY_LABELS
 from matcher.gaps import is_open
 from matcher.lineup import LEVEL_LABELS, RULE_LABELS, lineup_policy
-from matcher.roadshow_steps import PREFIX, shortlist_of, started, write
+from matcher.roadshow_steps import CONTENT, PREFIX, shortlist_of, started, write
 from matcher.roadshows import SETTING_LABELS, STATES, Roadshow, lineup_values, seen_draft, shown_before
 from matcher.tasks import Task, next_id
 
@@ -165,7 +165,7 @@ def editor(
         request, "roadshow.html", status=refusal.status if refusal else 200, roadshow=found, values=values, gap=gap,
         refusal=refusal, since=_since(history, seen) if refusal else [], starts=starts and not found.stage,
         drafts=may_draft(visitor, found), runs=visitor.may(*ORGANISERS), here_=place_of(id), escaped=escaped,
-        state=STATES[found.state], history=history[:_HISTORY], history_count=len(history), titles=titles_of(found),
+        undone={one.revision for one in history if _changes_content(one)}, state=STATES[found.state], history=history[:_HISTORY], history_count=len(history), titles=titles_of(found),
         rules=[(kind, *RULE_WORDS[kind], found.number(kind)) for kind in kinds], rule_words=RULE_WORDS, level_labels=LEVEL_LABELS,
         levels={kind: found.levels.get(kind, policy["levels"].get(kind, policy["usual_level"])) for kind in RULE_LABELS},
         listeners=listeners, out=[(one, records.get("achievement", one.achievement)) for one in found.out],
@@ -250,6 +250,16 @@ def _since(history: Sequence[Entry], seen: str) -> list[Entry]:
     if not (seen.isascii() and seen.isdecimal() and len(seen) < 9):
         return []
     return [one for one in history if one.after is not None and one.after.get("draft", 0) > int(seen)]
+
+
+def _changes_content(entry: Entry) -> bool:
+    """Whether a change can be gone back before: a step such as a release is none."""
+    before, after = entry.before, entry.after
+    return (
+        before is not None
+        and after is not None
+        and any(before.get(name) != after.get(name) for name in CONTENT)
+    )
 
 
 def _new(request: Request, visitor: Visitor, given: Mapping[str, str], refusal: Refusal | None) -> Response:

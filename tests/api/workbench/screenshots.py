@@ -18,6 +18,8 @@ from matcher.home import Home
 from matcher.review_processes import Review
 from tests.api.listening import listening
 from tests.api.workbench.browser import PASSWORD, browser, serious_issues, sign_in
+from tests.api.workbench.stage import DRAFT as STAGED
+from tests.api.workbench.stage import put_planned
 from tests.api.workbench.task_board import CASE, CLOSED, DRAFT, MARKING, NOTICE, RACING, SEALED, put_board
 
 WIDTHS = (1280, 1920)
@@ -46,6 +48,16 @@ PAGES = {
     "榜单-公示": f"/tasks/{NOTICE}",
     "榜单-赛马": f"/tasks/{RACING}",
     "榜单-结题": f"/tasks/{CLOSED}",
+    "路演": "/roadshows",
+    "路演-新建": "/roadshows/new",
+    "路演-阵容": f"/roadshows/{STAGED}",
+    "路演-冲突": f"/roadshows/{STAGED}/conflicts",
+    "路演-没上台": f"/roadshows/{STAGED}/left-out",
+    "路演-日程": f"/roadshows/{STAGED}/timetable",
+    "路演-洽谈": f"/roadshows/{STAGED}/meetings",
+    "路演-成绩": f"/roadshows/{STAGED}/results?judge=周评委",
+    "路演-版本": f"/roadshows/{STAGED}/versions",
+    "路演-打印": f"/roadshows/{STAGED}/print",
     "案例库": "/cases",
     "案例": f"/cases/{CASE}",
     "案例-修改": f"/cases/{CASE}/edit",
@@ -74,6 +86,7 @@ def _served(home: Path) -> Iterator[str]:
         first_administrator(store, datetime.now(UTC))
         change_password(store, *reset_password(store, "admin"), PASSWORD)
         put_board(store, "CJ-201")
+        put_planned(store)
         review = store.process(Review, MARKING)
         assert review is not None
         who, name = sorted(review.experts.items())[-1]
