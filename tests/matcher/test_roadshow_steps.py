@@ -3,7 +3,8 @@ import pytest
 from graph.problems import Refused
 from graph.store.store import Store
 from matcher.bidding import hand_in, open_bids
-from matcher.roadshow_steps import shortlist_of, with_plan
+from matcher.roadshow_steps import restored, shortlist_of, with_plan
+from matcher.roadshows import edited, released
 from matcher.tasks import Task
 from tests.factories import NOON, make_achievement, put
 from tests.matcher.boards import OPENING, bid_values, firm, make_posted, put_processes
@@ -50,3 +51,17 @@ def test_plan_of_the_day_is_the_next_draft_and_leaves_the_lineup() -> None:
         STAGE,
     )
     assert with_plan(planned, role="staff", at=AT, meetings={"a": 1}).timetable == {"slots": [1]}
+
+
+def test_going_back_is_a_new_draft_with_the_content_of_then() -> None:
+    old = a_roadshow()
+    changed = edited(old, role="staff", at=AT, stage=STAGE[:1], numbers={"pitches": 1}, timetable={"a": 1})
+    back = restored(changed, old, role="staff", at=AT)
+    assert back == old.model_copy(update={"draft": 2, "state": back.state, "moved_at": back.moved_at})
+
+
+def test_going_back_to_a_version_leaves_the_rules() -> None:
+    first = released(a_roadshow(), (), by="林屿", role="staff", at=AT)
+    changed = edited(first, role="staff", at=AT, stage=STAGE[:1], numbers={"pitches": 1})
+    back = restored(changed, first.versions[0], role="staff", at=AT)
+    assert (back.stage, back.numbers, back.draft, back.versions) == (STAGE, {"pitches": 1}, changed.draft + 1, first.versions)  # fmt: skip
