@@ -24,7 +24,7 @@ def test_a_rubric_that_is_none_is_refused(given: dict[str, str]) -> None:
 
 
 def test_awards_go_beside_those_that_were_there(home: Path) -> None:
-    with Home(path=home).open_store() as store:
+    with Home(path=home).open_store(create=True) as store:
         put(store, make_achievement("CG-1", award="2020年创新赛二等奖"))
         roadshow = put_roadshow(store, on=("CG-1",), title="海岛路演")
         changes = award_changes(store, roadshow, {"CG-1": "一等奖"}, date(2026, 12, 5))
