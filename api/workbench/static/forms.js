@@ -3,6 +3,9 @@ const user = document.body.dataset.user ?? "";
 const notice = document.getElementById("notice");
 const flash = document.querySelector("[data-flash=done]");
 
+// What was sent has been done, on whatever page that is told: it is kept no longer.
+if (flash && sessionStorage.getItem("sent")) { localStorage.removeItem(sessionStorage.getItem("sent")); sessionStorage.removeItem("sent"); }
+
 export function tell(text) {
   notice.textContent = text;
   notice.hidden = !text;
@@ -25,7 +28,6 @@ function read(key) {
 export function keep(form) {
   if (!user || !("keep" in form.dataset)) return;
   const key = place(form);
-  if (flash && sessionStorage.getItem("sent") === key) { localStorage.removeItem(key); sessionStorage.removeItem("sent"); }
   const kept = read(key);
   let restored = false;
   for (const one of kept ? fields(form) : []) {
