@@ -3,9 +3,6 @@ const user = document.body.dataset.user ?? "";
 const notice = document.getElementById("notice");
 const flash = document.querySelector("[data-flash=done]");
 
-// What was sent has been done, on whatever page that is told: it is kept no longer.
-if (flash && sessionStorage.getItem("sent")) { localStorage.removeItem(sessionStorage.getItem("sent")); sessionStorage.removeItem("sent"); }
-
 export function tell(text) {
   notice.textContent = text;
   notice.hidden = !text;
@@ -61,6 +58,8 @@ export function forget(form) {
   if ("keep" in form.dataset) localStorage.removeItem(place(form));
 }
 
+// What was sent last is done: the page that says so is the one after it.
+if (flash && sessionStorage.getItem("sent")) { localStorage.removeItem(sessionStorage.getItem("sent")); sessionStorage.removeItem("sent"); }
 document.querySelectorAll("form[data-keep]").forEach(keep);
 
 document.addEventListener("submit", (event) => {
