@@ -59,7 +59,7 @@ bench: $(VENV)/.core
 # Every page of the workbench at 1280 and 1920 pixels, into screenshots/; ends with 1 where a page has a grave issue of
 # accessibility. Needs chromium.
 screenshots: $(VENV)/.test
-	$(BIN)/python -m tests.workbench.screenshots screenshots
+	$(BIN)/python -m tests.api.workbench.screenshots screenshots
 
 clean:
 	rm -rf $(VENV) .demo build dist screenshots *.egg-info

@@ -36,7 +36,6 @@ class Services:
         await self.follower.open(question.audience)
         return await self.lanes.ask(question)
 
-
     async def answer_soon(self, question: Question) -> bytes:
         """As ``answer``, for people: an index that is still being made is told of, and not waited for.
 

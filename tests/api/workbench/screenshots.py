@@ -1,4 +1,4 @@
-"""Pictures of every page at two widths, with a run of the accessibility checker: python -m tests.workbench.screenshots FOLDER.
+"""Pictures of every page at two widths, with a run of the accessibility checker: python -m tests.api.workbench.screenshots FOLDER.
 
 Serves the sample world, kept in FOLDER/home, on a free port of 127.0.0.1 and looks at it with the machine's chromium.
 """
@@ -16,7 +16,7 @@ from api.settings import ServeSettings
 from api.workbench.people import change_password, first_administrator, reset_password
 from matcher.home import Home
 from tests.api.listening import listening
-from tests.workbench.browser import PASSWORD, browser, serious_issues, sign_in
+from tests.api.workbench.browser import PASSWORD, browser, serious_issues, sign_in
 
 WIDTHS = (1280, 1920)
 PAGES = {
@@ -65,13 +65,17 @@ def main(folder: Path) -> int:
     bad = 0
     with _served(folder / "home") as address, browser() as chromium:
         for width in WIDTHS:
-            page: Any = chromium.new_context(viewport={"width": width, "height": 900}, locale="zh-CN").new_page()
+            page: Any = chromium.new_context(
+                viewport={"width": width, "height": 900}, locale="zh-CN"
+            ).new_page()
             page.goto(f"{address}/sign-in")
             page.screenshot(path=str(folder / f"登录-{width}.png"))
             sign_in(page, address, "admin")
             for name, path in PAGES.items():
                 page.goto(address + path, wait_until="networkidle")
-                page.screenshot(path=str(folder / f"{name}-{width}.png"), full_page=name not in ("匹配", "匹配-成果"))
+                page.screenshot(
+                    path=str(folder / f"{name}-{width}.png"), full_page=name not in ("匹配", "匹配-成果")
+                )
                 for issue in serious_issues(page) if width == WIDTHS[0] else ():
                     bad += 1
                     sys.stdout.write(f"{name}: {issue}\n")
