@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from api.bounds import Bounds
 from api.metrics import Metrics
+from api.page_paths import Pages
 from api.settings import ServeSettings
 from matcher.home import Home
 
@@ -51,7 +52,7 @@ def asked(
     """The status and the code with which a request is answered; a number among its parts is a pause in seconds."""
 
     async def request() -> tuple[int, str]:
-        bounds = Bounds(app, settings, Metrics())
+        bounds = Bounds(app, settings, Metrics(), Pages([]))
         return await _asked(
             bounds, path, query, method, headers or {"content-type": "application/json"}, parts
         )
@@ -128,7 +129,7 @@ def test_a_slow_body_is_refused(parts: list[bytes | float], answer: tuple[int, s
 
 def test_more_requests_than_may_be_under_way_are_told_to_come_back() -> None:
     async def both() -> list[tuple[int, str]]:
-        bounds = Bounds(Echo(), SETTINGS, Metrics())
+        bounds = Bounds(Echo(), SETTINGS, Metrics(), Pages([]))
         headers = {"content-type": "application/json"}
         slow = [_asked(bounds, b"/a", b"", "POST", headers, [b"", 0.05, b""]) for _ in range(2)]
         late = _asked(bounds, b"/a", b"", "POST", headers, [])

@@ -169,6 +169,7 @@ def test_answers_are_kept_by_no_shared_cache(served: Served) -> None:
 def test_strangers_of_one_address_are_slowed_down_together() -> None:
     from api.gate import Gate
     from api.metrics import Metrics
+    from api.page_paths import Pages
 
     class Nothing:
         """A store without keys."""
@@ -179,7 +180,7 @@ def test_strangers_of_one_address_are_slowed_down_together() -> None:
         raise AssertionError
 
     settings = ServeSettings(home=Home(path=Path("/nowhere")), strangers_per_minute=2)
-    gate = Gate(never, Nothing(), settings, Metrics())  # type: ignore[arg-type]
+    gate = Gate(never, Nothing(), settings, Metrics(), Pages([]))  # type: ignore[arg-type]
     assert [_status(gate, host) for host in ("1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2")] == [
         401,
         401,

@@ -63,7 +63,6 @@ def _routes_of(plural: str) -> dict[tuple[str, str], Route]:
 
 
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("GET", "/"): Route(scope=None, url="/", status=307),
     ("GET", "/docs"): Route(scope=None, url="/docs", status=200),
     ("GET", "/openapi.json"): Route(scope=None, url="/openapi.json", status=200),
     ("GET", "/healthz"): Route(scope=None, url="/healthz", status=200),

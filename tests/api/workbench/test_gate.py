@@ -11,8 +11,7 @@ import pytest
 from fastapi import APIRouter
 from sqlalchemy import select
 
-from api.application import api_routes, create_app
-from api.page_paths import Pages
+from api.application import create_app, page_routes
 from api.settings import ServeSettings
 from api.workbench import pages as workbench
 from api.workbench.access import DESK, EVERYBODY, WRITERS
@@ -83,8 +82,7 @@ PAGES: dict[tuple[str, str], Page] = {
 
 
 def every_page(app: Any) -> set[tuple[str, str]]:
-    pages = Pages(route.path for router in workbench.ROUTERS for route in router.routes)  # type: ignore[attr-defined]
-    routes = [r for r in api_routes(app) if pages.has(r.path) and r.path not in OPEN_PAGES]
+    routes = [route for route in page_routes(app) if route.path not in OPEN_PAGES]
     return {(method, route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
 
 
