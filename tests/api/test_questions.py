@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.question import Question
 from api.questions import (
     BrokersQuestion,
     MatchQuestion,
     NeighbourhoodQuestion,
     PairQuestion,
-    Question,
     ScoreQuestion,
     answer_all,
 )

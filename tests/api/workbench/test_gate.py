@@ -220,7 +220,7 @@ def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(served: Ser
     assert "SameSite=lax" in plain
     assert "Secure" not in plain
     person = Person(served, "staff")
-    person.client.base_url = "https://testserver"  # type: ignore[assignment]
+    person.client.base_url = "https://testserver"
     assert "Secure" in person.sign_in().headers["set-cookie"]
 
 
