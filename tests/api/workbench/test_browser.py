@@ -95,7 +95,7 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_export
     page.get_by_role("link", name="去匹配").click()
     page.get_by_label("场景或成果的编号").fill("cj-70")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="外岛无人机送药").wait_for()
+    page.get_by_role("heading", name="外岛无人机送药", level=1).wait_for()
     rows = page.locator("#ranked > li")
     assert rows.first.get_attribute("data-id") == "CG-1"
     # By keyboard alone: down, open, grade, why, done.
@@ -121,7 +121,7 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_export
     page.get_by_role("button", name="并排比较").click()
     page.get_by_role("heading", name="并排比较 2 项").wait_for()
     page.go_back()
-    page.get_by_role("heading", name="外岛无人机送药").wait_for()
+    page.get_by_role("heading", name="外岛无人机送药", level=1).wait_for()
 
 
 def test_a_session_that_ends_in_the_middle_of_a_form_loses_no_word(
