@@ -93,7 +93,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     app.add_middleware(Bounds, settings=settings, metrics=metrics, pages=pages)
     app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(PageAnswers, pages=pages)
-    app.state.routes = api_routes(app)
+    app.state.routes, app.state.pages = _routes(app), pages
     _refuse_unguarded(app.state.routes, pages)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
@@ -119,7 +119,16 @@ def _refuse_unguarded(routes: Sequence[APIRoute], pages: Pages) -> None:
 
 
 def api_routes(app: FastAPI) -> list[APIRoute]:
-    """Every route of the application, those of included routers too."""
+    """Every route that programs ask, those of included routers too."""
+    return [route for route in _routes(app) if not app.state.pages.has(route.path)]
+
+
+def page_routes(app: FastAPI) -> list[APIRoute]:
+    """Every route of the workbench."""
+    return [route for route in _routes(app) if app.state.pages.has(route.path)]
+
+
+def _routes(app: FastAPI) -> list[APIRoute]:
     found = (context.original_route for context in iter_route_contexts(app.routes))
     return [route for route in found if isinstance(route, APIRoute)]
 

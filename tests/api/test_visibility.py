@@ -68,7 +68,6 @@ def _routes_of(plural: str) -> dict[tuple[str, str], Route]:
 
 A_BID = {"bidder": "某公司", "bidder_uscc": "91440400MA00000157"}
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("GET", "/"): Route(scope=None, url="/", status=307),
     ("GET", "/docs"): Route(scope=None, url="/docs", status=200),
     ("GET", "/openapi.json"): Route(scope=None, url="/openapi.json", status=200),
     ("GET", "/healthz"): Route(scope=None, url="/healthz", status=200),
