@@ -4,6 +4,7 @@ import html
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def done(person: Person, id: str, where: str, **fields: Any) -> None:
 
 def test_every_page_of_these_routers_is_in_the_table(served: Served) -> None:
     routers = (tasks, task_answers, proceedings, cases, marking)
-    paths = {route.path for module in routers for route in module.router.routes}  # type: ignore[attr-defined]
+    paths = {route.path for module in routers for route in module.router.routes}
     routes = [route for route in served.app.state.routes if route.path in paths]
     found = {(method, route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     assert found == set(TASK_PAGES)
@@ -179,7 +180,7 @@ def test_panel_marks_award_notice_and_force_each_happen_once(
         Mark(expert=who, entry=entry, marks={name: str(10 + place) for name, _ in review.full_marks})
         for place, (entry, readers) in enumerate(review.readers.items()) for who in readers
     ]  # fmt: skip
-    assert not isinstance(take_marks(board, MARKING, marks, actor="何主任", at=tasks.now()), list)
+    assert not isinstance(take_marks(board, MARKING, marks, actor="何主任", at=datetime.now(UTC)), list)
     assert "按名次拟定中选" in officer.get(f"/tasks/{MARKING}").text
     from openpyxl import load_workbook
 
