@@ -37,6 +37,7 @@ from matcher.review_steps import (
     assign_bids,
     candidates_of,
     draw_panel,
+    graded,
     recuse_expert,
     take_marks,
 )
@@ -405,6 +406,18 @@ def test_nothing_is_judged_before_the_opening_or_under_a_standing_award(
         lambda: recuse_expert(store, ID, _members(store)[0], reason="x", actor="甲", at=OPENING),
     ):
         assert _refused(step)[0] == "review_stage"
+
+
+def test_what_cannot_be_done_names_bids_by_their_bidders(store: Store, judged: list[str]) -> None:
+    reading = assign_bids(store, ID, _even, per_bid=99, actor="甲", at=OPENING)
+    review = store.process(Review, ID)
+    assert review is not None
+    put_processes(store, [review.model_copy(update={"marks": ()})])
+    missing = graded(Material.of(store, ID))
+    assert isinstance(missing, list)
+    for problems in (reading.problems, missing):
+        said = "".join(problem.message for problem in problems)
+        assert [(bid.bidder in said, bid.id in said) for bid in store.processes(Bid)] == [(True, False)] * BIDS
 
 
 @pytest.mark.parametrize("scoring", ["trimmed", "mean", "z"])
