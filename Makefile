@@ -51,10 +51,13 @@ check: $(VENV)/.transformers lint types
 fuzz: $(VENV)/.test
 	JIEBANG_FUZZ=$${JIEBANG_FUZZ:-200} $(BIN)/python -m pytest tests/api/test_schema.py
 
-# Writes bench.json: encoding, match, index, import and memory at three sizes; and serve.json: a server under load.
+# Writes bench.json: encoding, match, index, import and memory at three sizes; serve.json: a server under load;
+# assign.json and review.json: assignment of achievements, and of bids to experts, with time and memory.
 bench: $(VENV)/.core
 	$(BIN)/python -m tests.bench.run --out bench.json
 	$(BIN)/python -m tests.bench.serving > serve.json
+	$(BIN)/python -m tests.bench.assignment > assign.json
+	$(BIN)/python -m tests.bench.reviewing > review.json
 
 clean:
 	rm -rf $(VENV) .demo build dist *.egg-info

@@ -174,7 +174,9 @@ def _rules(task: Task) -> Iterator[Problem]:
         remedy = "补填 18 位统一社会信用代码，用来查投标人是否与发榜单位有关联"
         yield _finding("发榜单位信用代码", "task_poster_uscc", "没有发榜单位的信用代码", remedy, "warning")
     if fault := rubric_fault(task.rubric):
-        yield _finding("评分标准", "task_rubric", fault, "改成合计 100，各项不重名，例如 技术方案 60；报价 40")
+        yield _finding(
+            "评分标准", "task_rubric", fault, "改成合计 100，各项不重名，例如 技术方案 60；报价 40"
+        )
     if fault := panel_fault(task.experts):
         yield _finding("评审专家人数", "task_panel", fault, "写单数，例如 5")
     if fault := notice_fault(task.notice_days):
