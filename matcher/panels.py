@@ -262,7 +262,7 @@ def _too_few(pool: Sequence[Candidate], free: Sequence[Candidate], rules: PanelR
         code="panel_too_few",
         message=f"需要 {rules.size} 位专家，可用的只有 {len(free)} 位"
         + (f"；不能参加的：{told}{more}" if told else ""),
-        remedy=f"请至少再增加 {rules.size - len(free)} 位专家，或减少专家组人数",
+        remedy=f"请至少再增加 {rules.size - len(free)} 位专家；专家组人数是榜单定的，发榜后不能减少",
     )
 
 
