@@ -4,10 +4,11 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 Progress = Callable[[int, int], None]
 _MANY = 100
+_CHINA = timezone(timedelta(hours=8))
 
 
 class ReaderGone(Exception):
@@ -72,8 +73,8 @@ def fitted(text: str, columns: int) -> str:
 
 
 def moment(text: str) -> str:
-    """A moment of the history (ISO 8601) as people here read it: the local day and time, to the second."""
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
+    """A moment of the history (ISO 8601) as a clock in China shows it, wherever the computer says it stands."""
+    return f"{datetime.fromisoformat(text).astimezone(_CHINA):%Y-%m-%d %H:%M:%S}"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
