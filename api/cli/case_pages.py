@@ -100,8 +100,8 @@ def say_case_next(file: "CaseFile") -> None:
     move = f"jiebang case move {file.id}"
     match file.state:
         case "draft" if missing := [one for one in lacking(file) if one != "建设单位同意"]:
-            edit = f"jiebang case edit {file.id} --set 项目=内容"
-            say(f"接下来：还有 {len(missing)} 项待补（jiebang case show {file.id} 列出） {edit}")
+            say(f"接下来：还有 {len(missing)} 项待补；填表 jiebang case template {file.id}，")
+            say(f"        或逐项 jiebang case edit {file.id} --set 项目=内容")
         case "draft" if not file.consent:
             say(f'接下来：{move} 建设单位同意 --consent "单位、日期和依据"')
         case "draft":
