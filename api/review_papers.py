@@ -6,9 +6,11 @@ from typing import Any
 
 from api.case_document import add_indented, fill_cells, set_page, widen
 from api.output_files import writing
+from api.review_sheets import DECLARED_COLUMNS
 from graph.intake.headers import GUIDE_SHEET
 from graph.intake.writing import HEADER_STYLE, TEXT_STYLE, new_workbook, sheet_names, write_row
 from graph.intake.writing import writable as plain
+from graph.kinds import Expert
 from matcher.awards import Award, counted_by
 from matcher.grading import Grading, rounded
 from matcher.review_processes import Review
@@ -21,7 +23,39 @@ _GUIDE = (
     "应回避的标书不要评分，请告诉经办人，由候补专家接替。",
     "填好后交回经办人（收表：jiebang review import 榜单编号 文件）。投标编号和表头不要改。",
 )
+_DECLARED = ("avoids", "advises", "representative", "verified_by")
+_DECLARING = (
+    "没有要申报的空着，不用删行；几个单位用顿号隔开。",
+    "申报回避：不宜评的单位或投标编号。顾问单位：任顾问、兼职或取酬的单位。",
+    "单位核实人：单位不在库中的专家，由经办人核对其单位与投标、发榜单位无关后，写核实人姓名；不写的不参加抽取。",
+)
 _SIGNED = "专家签字：                    日期：        年    月    日"
+
+
+def write_declaration_form(path: Path, experts: Sequence[Expert]) -> None:
+    """A line an expert, for what each declares; comes back by ``review_sheets.read_declared``.
+
+    Raises ``Refused`` where the file cannot be written.
+    """
+    columns = ["专家编号", "专家姓名", "所在单位", *(DECLARED_COLUMNS[one][0] for one in _DECLARED)]
+    with writing(path, ".xlsx"):
+        workbook = new_workbook(path)
+        styles = _styles(workbook)
+        sheet = workbook.add_worksheet("专家申报")
+        write_row(sheet, 0, columns, styles["head"])
+        for row, one in enumerate(experts, start=1):
+            write_row(
+                sheet, row, [one.id, one.title, one.organisation, *[""] * len(_DECLARED)], styles["boxed"]
+            )
+        for column, width in enumerate((12, 12, 30, 30, 30, 18, 14)):
+            sheet.set_column(column, column, width)
+        sheet.freeze_panes(1, 2)
+        _print(sheet, 0)
+        guide = workbook.add_worksheet(GUIDE_SHEET)
+        guide.set_column(0, 0, 100)
+        for row, line in enumerate(_DECLARING):
+            guide.write_string(row, 0, line)
+        workbook.close()
 
 
 def write_mark_sheets(path: Path, review: Review, *, expert: str | None = None) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api.review_papers import write_mark_sheets
+from api.review_papers import write_declaration_form, write_mark_sheets
 from api.review_sheets import read_declared, read_marks
+from graph.kinds import Expert
 from graph.processes import opened
 from matcher.review_processes import REVIEW_RULES, Declaration, Mark, Review
 
@@ -130,3 +131,22 @@ def test_an_expert_alone_gets_a_file_without_the_others(tmp_path: Path) -> None:
     assert rows[0] == ["评分表：海岛投送（RW-1）"]
     assert [row[:2] for row in rows[4:5]] == [["B-1", "云岬航空"]]
     assert rows[-1][0].startswith("专家签字")
+
+
+def test_the_form_of_declarations_reads_back_with_what_was_declared(tmp_path: Path) -> None:
+    import openpyxl
+
+    path = tmp_path / "专家申报表.xlsx"
+    experts = [Expert(id="Z1", title="甄一帆", organisation="=某大学"), Expert(id="Z2", title="贺二川")]
+    write_declaration_form(path, experts)
+    names = {one.id: one.title for one in experts}
+    assert read_declared(path, names) == ([Declaration(expert="Z1"), Declaration(expert="Z2")], [])
+    book = openpyxl.load_workbook(path)
+    sheet = book["专家申报"]
+    assert [cell.data_type for cell in sheet[2][:3]] == ["s"] * 3
+    sheet["D2"], sheet["E3"], sheet["G3"] = "甲公司、B-2", "乙公司", "程某"
+    book.save(path)
+    assert read_declared(path, names)[0] == [
+        Declaration(expert="Z1", avoids=("甲公司", "B-2")),
+        Declaration(expert="Z2", advises=("乙公司",), verified_by="程某"),
+    ]
