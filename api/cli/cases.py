@@ -17,7 +17,7 @@ from api.cli.case_pages import (
     step_of,
 )
 from api.cli.feedback import AsJson, By, named_person, refuse, refuse_unknown, say_json, spellings
-from api.cli.proceedings import now, pairs, say_problems
+from api.cli.proceedings import now, pairs, refuse_field, say_problems
 from api.cli.screen import moment, say, table
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
@@ -401,7 +401,7 @@ def attributes(given: dict[str, str]) -> dict[str, Any]:
     known["背景与需求"] = "summary"
     if unknown := [name for name in given if name not in known]:
         labels = [about.label for name, about in columns(Case).items() if name in CONTENT]
-        refuse(f"没有“{unknown[0]}”这一项。", f"可填：{'、'.join(labels)}。")
+        refuse_field(unknown[0], labels)
     return {known[name]: value for name, value in given.items()}
 
 

@@ -16,6 +16,7 @@ from api.cli.proceedings import (
     now,
     pairs,
     read_value,
+    refuse_field,
     say_state,
 )
 from api.cli.screen import say, say_aside, say_error
@@ -182,7 +183,7 @@ def attributes(given: Mapping[str, str]) -> dict[str, Any]:
     known = {name: name for name in titles} | {title: name for name, title in titles.items()}
     known |= {title.removesuffix("（万元）"): name for name, title in titles.items()}
     if unknown := [name for name in given if name not in known]:
-        refuse(f"没有“{unknown[0]}”这一项。", f"可填：{'、'.join(titles.values())}。")
+        refuse_field(unknown[0], list(titles.values()))
     return {known[name]: value for name, value in given.items()}
 
 
