@@ -1,13 +1,17 @@
 """What the command line shows: tables and progress for people at a terminal, plain lines in a pipe."""
 
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
+from graph.problems import Refused
+
 Progress = Callable[[int, int], None]
 _MANY = 100
+_ATTRIBUTE = re.compile(r"(?<=”)（[a-z_]+）")
 _CHINA = timezone(timedelta(hours=8))
 
 
@@ -33,6 +37,13 @@ def say_error(message: str, remedy: str) -> None:
     say_aside(f"错误：{_sentence(message)}")
     if remedy:
         say_aside(f"处理：{_sentence(remedy)}")
+
+
+def say_refused(refused: Refused) -> None:
+    """What was refused and how to mend it, one thing after the other where there are several."""
+    for one in refused.problems or (refused,):
+        # A field is called by its Chinese title here; its attribute is for programs.
+        say_error(_ATTRIBUTE.sub("", one.message), one.remedy)
 
 
 def _sentence(text: str) -> str:

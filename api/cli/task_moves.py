@@ -19,7 +19,7 @@ from api.cli.proceedings import (
     refuse_field,
     say_state,
 )
-from api.cli.screen import say, say_aside, say_error
+from api.cli.screen import say, say_aside, say_refused
 from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ def move(
 
 def _say_how(task: "Task", chosen: "Move", refused: "Refused") -> None:
     """Why a step was refused, and how it is written where something was not told."""
-    for problem in refused.problems or (refused,):
-        say_error(problem.message, problem.remedy)
+    say_refused(refused)
     if refused.code == "move_requirement" and chosen.name in _TELL:
         say_aside(f"写法：jiebang task move {task.id} {chosen.label} {_TELL[chosen.name]}")
 

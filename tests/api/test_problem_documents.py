@@ -106,7 +106,7 @@ def test_every_error_is_a_problem_document(
 def test_a_remedy_that_names_a_command_is_told_as_a_request(client: TestClient) -> None:
     known = refusal_of(Refused("panel_none", "还没有专家组。", "请先运行 jiebang panel draw BD-1。"))
     assert known is not None
-    assert json.loads(problem_response(known, "").body)["remedy"] == "请先抽专家组：POST …/panel。"
+    assert json.loads(bytes(problem_response(known, "").body))["remedy"] == "请先抽专家组：POST …/panel。"
     problem = Problem(code="other", message="不行", remedy="请用 jiebang undo")
     assert field_problem(problem).remedy == "请对照 /docs 办理，或告诉市平台。"
     plain = Problem(code="plain", message="缺一项", remedy="请补填")

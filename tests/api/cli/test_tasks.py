@@ -114,10 +114,7 @@ def test_a_filled_in_form_is_a_task_and_a_bid(
     assert jiebang("bid", "check", ID, bid).code == 0
     assert "已收到投标" in jiebang("bid", "add", ID, bid).out
     fill(bid, "投标", {"技术方案": "机密★10年"})
-    assert (
-        jiebang("bid", "add", ID, bid).err.splitlines()[0]
-        == "错误：“技术方案”（scheme）：内容标有密级，不能填报。"
-    )
+    assert jiebang("bid", "add", ID, bid).err.splitlines()[0] == "错误：“技术方案”：内容标有密级，不能填报。"
 
 
 def test_before_the_opening_only_the_number_is_told(posted: Path, jiebang: Command, clock: Clock) -> None:
