@@ -242,12 +242,15 @@ def _why_not(pool: Sequence[Candidate], rules: PanelRules) -> list[Problem]:
     if settled:
         all_of = "其中一位" if _can_fill([], [*free, settled[0]], rules) else "他们"
         names = "、".join(f"{one.name}（{one.id}）" for one in settled[:_NAMED])
-        problems.append(
+        names += f" 等 {len(settled)} 人" if len(settled) > _NAMED else ""
+        # What needs no other expert and gives up no rule comes first.
+        problems.insert(
+            0,
             Problem(
                 code="panel_doubtful",
                 message=f"有专家因身份未核实不能参加：{names}",
                 remedy=f"核实{all_of}的单位后即可抽满：把单位补进库里，或在专家申报表里填“单位核实人”",
-            )
+            ),
         )
     return problems
 
