@@ -123,7 +123,9 @@ def test_results_come_from_the_sheets_and_awards_go_to_the_achievements(
     assert "81.00" in done.out
     assert load_workbook(out).sheetnames == ["成绩", "评委总分", "没有成绩", "规则"]
     assert "海岛无人机送药路演一等奖" in jiebang("show", "CG-1").out
-    assert jiebang(*asked).out.endswith("这些奖项以前已经记过。\n")
+    assert "这些奖项以前已经记过。\n" in jiebang(*asked).out
+    assert "1. 81.00  " in jiebang("lineup", "results", ID).out
+    assert "还没有进展，已 0 天没有新记录" in jiebang("lineup", "follow", ID).out
     book[book.sheetnames[0]].cell(6, 7).value = book[book.sheetnames[1]].cell(6, 7).value = "不属低空"
     book.save(sheet)
     vetoed = jiebang("lineup", "results", ID, sheet, *rubric)
