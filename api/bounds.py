@@ -14,6 +14,8 @@ from api.settings import ServeSettings
 SLASH = "\ufdd0"
 _TOKEN_LIKE = re.compile(rb"(?:^|[=&;])jb_[0-9a-f]{12}|(?:^|[&;])(?:key|token|api_?key|access_?token)=", re.I)
 UPLOAD_PATH = "/v1/bulk"
+# Sheets that are read at once, within the bounds of a JSON body.
+SHEET_PATH = re.compile(r"/v1/roadshows/[^/]+/meetings/wishes")
 
 
 class Bounds:
@@ -86,7 +88,7 @@ def _check_media(scope: Scope) -> None:
     """Refuse a body that is no JSON where only JSON is read; uploads look for themselves."""
     headers = dict(scope["headers"])
     has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-    if not has_body or scope["path"].startswith(UPLOAD_PATH):
+    if not has_body or scope["path"].startswith(UPLOAD_PATH) or SHEET_PATH.fullmatch(scope["path"]):
         return
     media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not (media.startswith(b"application/") and media.endswith((b"/json", b"+json"))):

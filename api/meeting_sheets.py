@@ -75,12 +75,12 @@ def write_wishes(
 
     Raises ``Refused`` where the file cannot be written.
     """
-    people = [
-        (SIDES[side], [("编号", "名称", "有空轮次", "至多场数"), *((one.id, one.name, "", "") for one in some)])
-        for side, some in (("guest", guests), ("team", teams))
-    ]  # fmt: skip
+    people: list[tuple[str, list[tuple[str, ...]]]] = [
+        (label, [("编号", "名称", "有空轮次", "至多场数"), *((one.id, one.name, "", "") for one in some)])
+        for label, some in ((SIDES["guest"], guests), (SIDES["team"], teams))
+    ]
     names = {("guest", one.id): one.name for one in guests} | {("team", one.id): one.name for one in teams}
-    wishes = [
+    wishes: list[tuple[str, ...]] = [
         (one.guest, one.team, SIDES[one.by], WANTS[one.want], f"{round(100 * fit)}%",
          f"{names['guest', one.guest]}—{names['team', one.team]}")
         for one, fit in fits.items()

@@ -26,6 +26,7 @@ class Services:
     metrics: Metrics
     bulk: JobRunner
     assignments: JobRunner
+    solutions: JobRunner
     dispatcher: Dispatcher
 
     def changed(self) -> None:

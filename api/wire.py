@@ -507,6 +507,9 @@ class RoadshowSent(Sent):
     theme: Short = ""
     field: Annotated[str, Field(max_length=40)] = ""
     scenes: Annotated[Ids, Field(description="受邀的场景（也可写企业）")] = []
+    task: Annotated[
+        str, Field(max_length=100, description="从这个榜单已开标的投标里选，只对内部钥匙开放")
+    ] = ""
     title: Short = ""
     day: date | None = None
     pitches: Annotated[int, Field(ge=1, le=100)] = 12

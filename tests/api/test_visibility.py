@@ -123,6 +123,22 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/roadshows/{id}"): Route(scope="read", url="/v1/roadshows/没有", status=404),
     ("GET", "/v1/roadshows/{id}/conflicts"): Route(scope="read", url="/v1/roadshows/没有/conflicts", status=404),
     ("POST", "/v1/roadshows/{id}/moves"): Route(scope="write", url="/v1/roadshows/没有/moves", status=404, body={"move": "solve", "draft": 1}),
+    ("GET", "/v1/released-roadshows"): Route(scope="read", url="/v1/released-roadshows", status=200),
+    ("GET", "/v1/released-roadshows/{id}"): Route(scope="read", url="/v1/released-roadshows/没有", status=404),
+    **{
+        (method, f"/v1/roadshows/{{id}}{path}"): Route(
+            scope="read" if method == "GET" else "write", status=404, body=body,
+            url=f"/v1/roadshows/没有{path.replace('{solution}', '没有').replace('{paper}', 'agenda?format=svg')}",
+        )
+        for method, path, body in (
+            ("GET", "/timetable", None), ("PUT", "/timetable", {"draft": 1}), ("GET", "/meetings", None),
+            ("PUT", "/meetings", {"draft": 1}), ("POST", "/meetings/proposals", {"draft": 1}),
+            ("POST", "/solutions", {"draft": 1, "what": "timetable"}), ("GET", "/solutions/{solution}", None),
+            ("DELETE", "/solutions/{solution}", None), ("GET", "/papers/{paper}", None), ("GET", "/results", None),
+            ("POST", "/results", {"draft": 1, "marks": [{"judge": "王评委", "pitch": "CG-1"}]}), ("GET", "/follow-up", None),
+        )
+    },
+    ("POST", "/v1/roadshows/{id}/meetings/wishes"): Route(scope="write", url="/v1/roadshows/没有/meetings/wishes?draft=1", status=415),
     ("POST", "/v1/bulk"): Route(scope="write", url="/v1/bulk?kind=无此", status=422),
     ("GET", "/v1/jobs"): Route(scope="write", url="/v1/jobs", status=200),
     ("GET", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),
