@@ -108,6 +108,7 @@ async def _running(
     lanes = Lanes(settings, metrics)
     follower = Follower(settings, store, lanes, metrics)
     dispatcher = Dispatcher(settings, store)
+    services: Services
     bulk = bulk_runner(settings, store, lambda: services.changed())
     solver = assignment_runner(settings, store)
     solutions = solution_runner(settings, store, lambda: services.changed())
