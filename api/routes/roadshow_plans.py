@@ -196,7 +196,10 @@ def _wishes_taken(
         path = Path(folder) / f"意愿{suffix}"
         path.write_bytes(body)
         old = about.meetings.day if about.meetings else None
-        people, wrong = read_wishes(path, (old.guests, old.teams, old.wishes) if old else ((), (), ()))
+        try:
+            people, wrong = read_wishes(path, (old.guests, old.teams, old.wishes) if old else ((), (), ()))
+        except Refused as refused:
+            raise Refusal(422, "sheet_unreadable", refused.message, refused.remedy) from refused
         kept = None if wrong else _with_people(about, times, people)
     return _kept_meetings(caller, parts, about, _or_refuse(kept, wrong), "收洽谈意愿", since)
 

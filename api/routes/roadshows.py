@@ -30,6 +30,8 @@ from api.wire import (
 )
 from graph.identifiers.fields import parse_fields
 from graph.problems import Refused
+from graph.store.audience import AudienceStore
+from graph.values import Visibility
 from graph.visibility import may_see
 from matcher.roadshow_edits import OPERATIONS
 from matcher.roadshow_steps import shortlist_of, started, unresolved_plans, write
@@ -62,7 +64,7 @@ _STATUSES: Mapping[str, int] = {
     "meetings_none": 404, "meetings_size": 422, "meetings_unreadable": 409, "meetings_times": 422, "lock_impossible": 409,
     "who_unknown": 422, "who_missing": 422, "wishes_none": 409, "paper_format": 422, "audience_wider": 403,
     "round_unknown": 409, "round_unreadable": 409, "places_few": 422, "rubric": 422, "veto_unexpected": 422,
-    "winners_none": 404, "file_unreadable": 422,
+    "winners_none": 404,
 }  # fmt: skip
 
 
@@ -155,18 +157,28 @@ def _started(caller: Caller, id: str, at: datetime, sent: RoadshowSent) -> tuple
     """The draft that a body asks for, within what the caller may see, and who was on stage before."""
     fields = parse_fields(sent.field)[:1] if sent.field.strip() else ("",)
     theme, scenes, shortlist = sent.theme, sent.scenes, None
+    wanted = sent.audience or caller.audience
     try:
         if sent.task:
             shortlist, theme, scenes = _shortlisted(caller, sent)
         draft, _ = started(
-            caller.view, id, at=at, today=today(), pitches=sent.pitches, theme=theme, field=fields[0], guests=scenes,
+            _seen(caller, wanted), id, at=at, today=today(), pitches=sent.pitches, theme=theme, field=fields[0], guests=scenes,
             shortlist=shortlist, task=sent.task,
             numbers=_texts(sent.rules), levels=dict(sent.levels), must=tuple(sent.must), must_not=sent.must_not,
-            title=sent.title, day=sent.day, audience=caller.audience, partner="" if caller.is_staff else caller.partner,
+            title=sent.title, day=sent.day, audience=wanted, partner="" if caller.is_staff else caller.partner,
         )  # fmt: skip
     except Refused as refused:
         raise refusal_of_roadshow(refused) from refused
     return draft, shown_before(draft, caller.view.processes(Roadshow))
+
+
+def _seen(caller: Caller, wanted: Visibility) -> Any:
+    """The records that a roadshow made for this audience may rest on. Raises 403 for more than the caller may see."""
+    if not may_see(caller.audience, wanted):
+        raise Refusal(
+            403, "audience_wider", "这把钥匙看不到这么多内容。", "请不写 audience，或写较窄的范围。"
+        )
+    return caller.view if wanted == caller.audience else AudienceStore(caller.whole, wanted)
 
 
 def _shortlisted(caller: Caller, sent: RoadshowSent) -> tuple[list[str], str, list[str]]:
