@@ -254,7 +254,7 @@ def show(
         side, id = people_named(day, [who])[0]
         say(f"{day.names[side, id]}：")
         own = appointments(day, kept.meetings, side)[id]
-        table(["轮次", "时间", "桌号", "洽谈对象"], [[str(one.round), clock(one.span), str(one.table), one.other] for one in own], [4, 12, 4, 40])  # fmt: skip
+        table(["轮次", "时间", "桌号", "洽谈对象"], [[str(one.round), clock(one.span), str(one.table), one.other] for one in own], [4, 16, 4, 40])  # fmt: skip
         lost = tuple(one for one in lost if id == (one.guest if side == "guest" else one.team))
     else:
         say(f"{day.title}：{_size(day)}，已排 {len(kept.meetings)} 场，锁定 {len(kept.locked)} 对")
@@ -263,7 +263,7 @@ def show(
              day.names.get(("guest", one.guest), one.guest), day.names.get(("team", one.team), one.team), "锁" if one.pair in kept.locked else ""]
             for one in kept.meetings
         ]  # fmt: skip
-        table(["轮次", "时间", "桌号", "嘉宾", "团队", ""], rows, [4, 12, 4, 24, 32, 2])
+        table(["轮次", "时间", "桌号", "嘉宾", "团队", ""], rows, [4, 16, 4, 24, 32, 2])
         _tell_conflicts(kept, found)
     if kept.meetings and lost:
         say(f"没有排上的意愿 {len(lost)} 条：")
