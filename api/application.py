@@ -25,6 +25,7 @@ from api.metrics import Metrics
 from api.page_paths import Pages
 from api.records import PLURALS
 from api.request_log import RequestLog
+from api.roadshow_solving import solution_runner
 from api.routes import (
     assignments,
     awards,
@@ -38,9 +39,11 @@ from api.routes import (
     keys,
     lists,
     matches,
+    open_roadshows,
     orders,
     races,
     reviews,
+    roadshow_plans,
     roadshows,
     tasks,
     webhooks,
@@ -74,7 +77,8 @@ def create_app(settings: ServeSettings) -> FastAPI:
     )  # fmt: skip
     # In this order the page lists them: what partners come for first.
     for module in (
-        docs, matches, graph, feedback, orders, tasks, bids, reviews, awards, races, assignments, roadshows, cases, lists,
+        docs, matches, graph, feedback, orders, tasks, bids, reviews, awards, races, assignments, roadshows, roadshow_plans,
+        open_roadshows, cases, lists,
         jobs, webhooks, keys,
     ):  # fmt: skip
         app.include_router(module.router)
@@ -141,8 +145,10 @@ async def _running(
     lanes = Lanes(settings, metrics)
     follower = Follower(settings, store, lanes, metrics)
     dispatcher = Dispatcher(settings, store)
+    services: Services
     bulk = bulk_runner(settings, store, lambda: services.changed())
     solver = assignment_runner(settings, store)
+    solutions = solution_runner(settings, store, lambda: services.changed())
     services = Services(
         settings=settings,
         store=store,
@@ -151,6 +157,7 @@ async def _running(
         metrics=metrics,
         bulk=bulk,
         assignments=solver,
+        solutions=solutions,
         dispatcher=dispatcher,
     )
     app.state.services = services
@@ -161,6 +168,7 @@ async def _running(
             follower.run(_audiences(store)),
             bulk.run(),
             solver.run(),
+            solutions.run(),
             dispatcher.run(),
             _tidy(settings, store),
         )

@@ -30,6 +30,7 @@ class Services:
     metrics: Metrics
     bulk: JobRunner
     assignments: JobRunner
+    solutions: JobRunner
     dispatcher: Dispatcher
 
     def changed(self) -> None:
