@@ -300,8 +300,9 @@ def _told(live: Live, draft: Roadshow) -> Roadshow:
     pool = live.pool
     best = live.best()
     chosen = live.chosen
+    # Locks bind who solves, not who cancels.
     spares = alternates(
-        pool, live.rows, live.terms, chosen, draft.number("spares"),
+        pool, [row for row in live.rows if row.rule.kind != "lock"], live.terms, chosen, draft.number("spares"),
         [at for pitch in draft.alternates if (at := pool.place(pitch.achievement)) is not None and not chosen[at]],
     )  # fmt: skip
     standing = [Pitch(achievement=pool.ids[one.at], replaces=_ids(pool, one)) for one in spares]

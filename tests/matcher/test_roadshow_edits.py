@@ -98,6 +98,14 @@ def test_solving_with_all_locked_changes_nothing(engine: Engine) -> None:
         assert (again.difference.swaps, again.difference.moves, again.costs) == ((), (), ())
 
 
+def test_alternates_stand_by_for_locked_pitches_too(engine: Engine) -> None:
+    roadshow = edit(engine, made(engine), "lock").roadshow
+    assert roadshow.alternates
+    gone = roadshow.ids[1]
+    first = next(one.achievement for one in roadshow.alternates if gone in one.replaces)
+    assert edit(engine, roadshow, "drop", gone).roadshow.ids[1] == first
+
+
 def test_solving_what_keeps_all_rules_changes_nothing_and_anew_finds_the_best(engine: Engine) -> None:
     best = made(engine)
     spare = best.alternates[0].achievement
