@@ -143,8 +143,8 @@ def export(
         if version is not None and version > len(roadshow.versions):
             refuse(f"{roadshow.id} 没有第 {version} 版。", f"已发布 {len(roadshow.versions)} 版。", code=1)
         values = _values(store, roadshow, audience, version)
-    _write(kind, out, roadshow, values, criterion or [], version or 0)
-    said = f"第 {version} 版" if version else f"第 {roadshow.draft} 稿"
+    _write(kind, out, roadshow, values, criterion or [])
+    said = f"第 {roadshow.draft} 稿" if values["is_draft"] else f"第 {values['version']} 版"
     say(f"已写入 {roadshow.id} {said}的{next(name for name, one in names.items() if one == kind)}：{out}")
 
 
@@ -156,14 +156,15 @@ def results(
     absent: Annotated[_Many, typer.Option("--absent", help="成果编号=原因：没有到场或迟到，不计分。")] = None,
     award: Annotated[_Many, typer.Option("--award", help="奖项=名额，按名次颁发，可多次，如 一等奖=1。")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="同分抽签的种子；不写则用日程的。", show_default=False)] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="直接平均，不去掉最高分和最低分（评委不到三位时）。")] = False,
     later: Annotated[bool, typer.Option("--later", help="不是首轮：离题否决不再有效。")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="写成路演成绩（.xlsx）。")] = None,
     record: Annotated[bool, typer.Option("--record", help="把奖项记入成果的获奖情况。")] = False,
     by: By = None,
 ) -> None:  # fmt: skip
-    """算路演成绩：去掉最高最低分后平均，同分按规则，离题否决的不计分；可把奖项记入成果。"""
+    """算路演成绩：去掉最高最低分后平均（或 --mean 直接平均），同分按规则，离题否决的不计分；可把奖项记入成果。"""
     from api.pitch_sheets import read_pitch_marks, write_results
-    from graph.problems import Problem
+    from graph.problems import Problem, Refused
     from matcher.grading import Sheet
     from matcher.pitch_scoring import Award, Results, Veto, awarded
     from matcher.pitch_scoring import results as scored
@@ -171,12 +172,17 @@ def results(
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         since, roadshow = store.revision(), known_roadshow(store, id)
-        one = _round(_stored(store, roadshow), roadshow, _rubric(criterion or []), seed, later)
+        one = _round(_stored(store, roadshow), roadshow, _rubric(criterion or []), seed, later, mean)
         sheets, vetoes, problems = list[Sheet](), list[Veto](), list[Problem]()
         for file in files:
             some, said, wrong = read_pitch_marks(file, one)
             sheets, vetoes, problems = [*sheets, *some], [*vetoes, *said], [*problems, *wrong]
-        found = problems or scored(one, sheets, vetoes, pairs(absent, "--absent"))
+        try:
+            found = problems or scored(one, sheets, vetoes, pairs(absent, "--absent"))
+        except Refused as refused:
+            if refused.code != "grading_few":
+                raise
+            refuse(refused.message, "请补交打分表；评委不到三位的，加 --mean 直接平均。", code=1)
         if not isinstance(found, Results):
             say_problems(found)
             raise typer.Exit(1)
@@ -196,7 +202,9 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _round(kept: "Kept | None", roadshow: "Roadshow", rubric: Any, seed: int | None, later: bool) -> Any:
+def _round(
+    kept: "Kept | None", roadshow: "Roadshow", rubric: Any, seed: int | None, later: bool, mean: bool
+) -> Any:
     """The pitches that stand in the timetable, before the judges of their sessions."""
     from matcher.pitch_scoring import Round
 
@@ -220,6 +228,7 @@ def _round(kept: "Kept | None", roadshow: "Roadshow", rubric: Any, seed: int | N
     return Round(
         title=own.title, number=2 if later else 1, entries=entries, judges=judges, rubric=rubric,
         seed=own.seed if seed is None else seed, recused=frozenset(recused),
+        average="mean" if mean else "trimmed",
     )  # fmt: skip
 
 
@@ -266,7 +275,6 @@ def _write(
     roadshow: "Roadshow",
     values: Mapping[str, Any],
     criteria: Sequence[str],
-    version: int,
 ) -> None:
     from api.roadshow_agenda import profiles
     from api.roadshow_calendar import write_programme_calendar
@@ -279,17 +287,18 @@ def _write(
     )
     from matcher.roadshow_timetable import kept_timetable
 
-    if kind == "handbook":
-        write_handbook(out, values["title"] or values["id"], profiles(values))
-        return
     kept = kept_timetable(values)
+    if kind == "handbook":
+        order = kept.order if kept else ()
+        write_handbook(out, values["title"] or values["id"], profiles(values, order))
+        return
     if kept is None:
         refuse(
             f"{roadshow.id} 还没有排日程。",
             f"请先 jiebang lineup timetable {roadshow.id} --session …。",
             code=1,
         )
-    programme, places, draft = kept.programme, kept.places, not version
+    programme, places, draft = kept.programme, kept.places, values["is_draft"]
     if kind == "marks":
         write_mark_sheets(out, programme, places, _rubric(criteria))
     elif out.suffix.lower() == ".docx":
@@ -459,6 +468,8 @@ def _show(roadshow: "Roadshow", kept: "Kept", as_json: bool) -> None:
         ]  # fmt: skip
         table(["", "时间", "编号", "项目", "路演人", "单位", ""], rows, [2, 12, 10, 34, 10, 24, 12])
     say_problems(check(kept.programme))
+    for told in (*kept.gaps, *kept.few_judges):
+        say(f"注意：{told}。")
     found = kept.conflicts
     say(f"冲突 {len(found)} 处" + ("：" if found else "。"))
     for one in found:
