@@ -384,6 +384,6 @@ def _notes(before: Live, after: Live, edit: Edit) -> tuple[str, ...]:
     notes = []
     if edit.operation == "drop" and edit.fill and len(after.roadshow.stage) < len(before.roadshow.stage):
         notes.append("没有人能补上这个位置而不违反规则，先空着；可以用 add 加人，或放宽规则后 solve")
-    if edit.operation != "solve" and after.roadshow.timetable is not None:
+    if set(before.roadshow.ids) != set(after.roadshow.ids) and after.roadshow.timetable is not None:
         notes.append("日程是按改动前的阵容排的，请重新排")
     return tuple(notes)

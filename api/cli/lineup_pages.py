@@ -168,5 +168,5 @@ def show_change(before: Roadshow, made: "Changed", *, dry_run: bool = False) -> 
         say(f"已记为第 {after.draft} 稿。" + ("这一稿还没有发布。" if after.versions else ""))
         if any(one.rule.binds for one in made.conflicts):
             say(f"下一步：jiebang lineup solve {after.id} 改动最少地满足规则")
-        elif after.timetable is not None and after.ids != before.ids:
+        elif after.timetable is not None and set(after.ids) != set(before.ids):
             say(f"下一步：jiebang lineup timetable {after.id} 重新排日程")

@@ -466,7 +466,7 @@ def _show(roadshow: "Roadshow", kept: "Kept", as_json: bool) -> None:
             [numbers.get(one.pitch, ""), clock(one.span), one.pitch, one.what, one.who, one.institution, "锁" if one.pitch in kept.locked else one.judges]
             for one in lines
         ]  # fmt: skip
-        table(["", "时间", "编号", "项目", "路演人", "单位", ""], rows, [2, 12, 10, 34, 10, 24, 12])
+        table(["", "时间", "编号", "项目", "路演人", "单位", ""], rows, [2, 15, 10, 34, 10, 24, 12])
     say_problems(check(kept.programme))
     for told in (*kept.gaps, *kept.few_judges):
         say(f"注意：{told}。")
