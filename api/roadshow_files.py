@@ -128,7 +128,8 @@ def write_paper(
     check_paper(kind, path.suffix.lower())
     id, values = about.roadshow.id, about.values
     if kind == "handbook":
-        write_handbook(path, values["title"] or values["id"], profiles(values))
+        order = about.timetable.order if about.timetable else ()
+        write_handbook(path, values["title"] or values["id"], profiles(values, order))
     elif kind == "meetings":
         if about.meetings is None:
             raise Refused("meetings_none", f"{id} 还没有洽谈的名单和意愿。", "请先收意愿、排洽谈。")

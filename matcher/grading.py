@@ -29,7 +29,7 @@ CENT = Decimal("0.01")
 _DIGITS = 40
 # What is called unrounded has twelve decimals: far above what forty digits lose, so that equal ones are equal.
 _EQUAL = Decimal("1e-12")
-_TRIMMABLE = 3
+TRIMMABLE = 3
 _FULL = Decimal(100)
 
 # What an expert and an entry are called in messages.
@@ -294,11 +294,11 @@ def _standing(
 ) -> Standing:
     kept = sorted(totals, key=lambda expert: (totals[expert][1], expert))
     if rules.average == "trimmed":
-        if len(kept) < _TRIMMABLE:
+        if len(kept) < TRIMMABLE:
             raise Refused(
                 "grading_few",
                 f"{entry_word} {entry} 只有 {len(kept)} 份评分，不能去掉最高分和最低分。",
-                f"请补到至少 {_TRIMMABLE} 份，或把规则改为平均。",
+                f"请补到至少 {TRIMMABLE} 份，或把规则改为平均。",
             )
         kept = kept[1:-1]
     exact = _mean([totals[expert][1] for expert in kept]).quantize(_EQUAL)

@@ -306,6 +306,8 @@ def _unmet(
     if "no" in said.values():
         who = names[0] if said.get("guest") == "no" else names[1]
         cause, told = "veto", f"{who}写明不见"
+    elif not day.free[guest] or not day.free[team]:
+        cause, told = "absent", f"{names[bool(day.free[guest])]}没有一轮有空，或已取消"
     elif not day.free[guest] & day.free[team]:
         cause, told = "absent", "双方没有一轮同时有空"
     elif guest in full:

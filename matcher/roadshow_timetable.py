@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from graph.problems import Refused
+from matcher.grading import TRIMMABLE
 from matcher.process_values import CHINA
 from matcher.roadshows import STATES, Roadshow
 from matcher.timetable import (
@@ -21,7 +22,7 @@ from matcher.timetable import (
     places_of,
     slots,
 )
-from matcher.timetable_conflicts import Conflict, conflicts
+from matcher.timetable_conflicts import Conflict, conflicts, judging
 from matcher.timetable_solving import Infeasible, Timetable, arrange
 
 
@@ -52,6 +53,35 @@ class Kept:
         zoned = any(one.span.start.tzinfo is not None for one in self.programme.sessions)
         others = tuple(replace(one, span=_written(one.span, zoned)) for one in self.elsewhere)
         return replace(self.programme, bookings=(*self.programme.bookings, *others))
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The pitches that have a place, by the time they start."""
+        at = {place: id for id, place in self.places.items()}
+        return tuple(at[slot.place] for slot in slots(self.programme) if slot.place in at)
+
+    @property
+    def gaps(self) -> list[str]:
+        """Slots that are free though later ones of the session are not, in Chinese."""
+        last = dict(sorted(self.places.values()))
+        taken = set(self.places.values())
+        titles = {session.id: session.title for session in self.programme.sessions}
+        return [
+            f"“{titles[slot.session]}”第 {slot.number} 个时段（{slot.span.text}）空着，后面还有项目"
+            for slot in slots(self.programme)
+            if slot.place not in taken and slot.number < last.get(slot.session, 0)
+        ]
+
+    @property
+    def few_judges(self) -> list[str]:
+        """Pitches with too few judges to leave out the highest and the lowest mark, in Chinese."""
+        pitches = {pitch.id: pitch for pitch in self.programme.pitches}
+        marking = {id: len(judging(self.programme, pitches[id], self.places[id][0])) for id in self.order}
+        return [
+            f"“{pitches[id].title}”只有 {number} 位评委打分，不能去掉最高分和最低分"
+            for id, number in marking.items()
+            if 0 < number < TRIMMABLE
+        ]
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:

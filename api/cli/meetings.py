@@ -84,8 +84,8 @@ def take_in(
         str | None, typer.Option("--start", help="第一轮何时开始，如 2026-12-05T13:30。", show_default=False)
     ] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, max=48, help="几轮。", show_default=False)] = None,
-    minutes: Annotated[int, typer.Option("--minutes", min=1, max=240, help="每轮几分钟。")] = 8,
-    gap: Annotated[int, typer.Option("--gap", min=0, max=240, help="轮间换桌几分钟。")] = 2,
+    minutes: Annotated[int | None, typer.Option("--minutes", min=1, max=240, help="每轮几分钟；不写则 8 或照旧。", show_default=False)] = None,
+    gap: Annotated[int | None, typer.Option("--gap", min=0, max=240, help="轮间换桌几分钟；不写则 2 或照旧。", show_default=False)] = None,
     tables: Annotated[int | None, typer.Option("--tables", min=1, max=1000, help="几张桌。", show_default=False)] = None,
     title: Annotated[str, typer.Option("--title", help="洽谈会的名称。", show_default=False)] = "",
     by: By = None,
@@ -158,8 +158,8 @@ class _Times:
 
     start: str | None
     rounds: int | None
-    minutes: int
-    gap: int
+    minutes: int | None
+    gap: int | None
     tables: int | None
     title: str
 
@@ -175,9 +175,9 @@ def _with_people(found: _Plan, times: _Times, guests: Any, teams: Any, wishes: A
             "第一次收意愿要写明时间、轮数和桌数。", "请加 --start 2026-12-05T13:30 --rounds 6 --tables 10。"
         )
     spans = old.rounds if old else ()
-    if times.start is not None or times.rounds is not None:
+    if any(one is not None for one in (times.start, times.rounds, times.minutes, times.gap)):
         first = _moment(times.start) if times.start is not None else spans[0].start
-        spans = _rounds(first, times.rounds or len(spans), times.minutes, times.gap)
+        spans = _rounds(first, times.rounds or len(spans), *_lengths(spans, times.minutes, times.gap))
     day = MeetingDay(
         title=times.title or (old.title if old else "多对多洽谈"), guests=guests, teams=teams, wishes=wishes, rounds=spans,
         tables=times.tables or (old.tables if old else 1), seed=old.seed if old else 0,
@@ -373,6 +373,14 @@ def _rounds(start: datetime, number: int, minutes: int, gap: int) -> tuple[Any, 
 
     starts = [start + timedelta(minutes=n * (minutes + gap)) for n in range(number)]
     return tuple(Span(start=one, end=one + timedelta(minutes=minutes)) for one in starts)
+
+
+def _lengths(times: Sequence[Any], minutes: int | None, gap: int | None) -> tuple[int, int]:
+    """Minutes of a round and between rounds: as given, else as they were, else 8 and 2."""
+    minute = timedelta(minutes=1)
+    usual = (times[0].end - times[0].start) // minute if times else 8
+    between = (times[1].start - times[0].end) // minute if len(times) > 1 else 2
+    return usual if minutes is None else minutes, between if gap is None else gap
 
 
 def _size(day: "MeetingDay") -> str:

@@ -153,7 +153,7 @@ def export(
         marked = open_round(roadshow, about.timetable, rubric, number=number)
     someone = people_named(about.meetings.day, [who])[0] if who and about.meetings else None
     write_paper(out, kind, about, stamp=now(), marked=marked, who=someone, side="team" if teams else "guest")
-    said = f"第 {version} 版" if version else f"第 {roadshow.draft} 稿"
+    said = f"第 {roadshow.draft} 稿" if about.values["is_draft"] else f"第 {about.values['version']} 版"
     if marked is not None and marked.number > 1:
         said += f"第 {marked.number} 轮"
     say(f"已写入 {roadshow.id} {said}的{PAPERS[kind][0]}：{out}")
@@ -169,15 +169,16 @@ def results(
     through: Annotated[int, typer.Option("--next", min=0, max=1000, help="前几名进入下一轮。")] = 0,
     number: Annotated[int | None, typer.Option("--round", min=1, help="第几轮；不写则接着已记下的。", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="同分抽签的种子；不写则用日程的。", show_default=False)] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="直接平均，不去掉最高分和最低分（评委不到三位时）。")] = False,
     later: Annotated[bool, typer.Option("--later", help="不是首轮（以前的轮次没有在这里记）：离题否决不再有效。")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="写成路演成绩（.xlsx）。")] = None,
     record: Annotated[bool, typer.Option("--record", help="记下这一轮的成绩和晋级，把奖项记入成果的获奖情况。")] = False,
     by: By = None,
 ) -> None:  # fmt: skip
-    """算路演成绩：去掉最高最低分后平均，同分按规则，离题否决的不计分；可记下成绩、晋级和奖项。"""
+    """算路演成绩：去掉最高最低分后平均（或 --mean 直接平均），同分按规则，离题否决的不计分；可记下成绩、晋级和奖项。"""
     from api.pitch_sheets import read_pitch_marks, write_results
     from api.roadshow_files import material
-    from graph.problems import Problem
+    from graph.problems import Problem, Refused
     from matcher.grading import Sheet
     from matcher.pitch_scoring import Award, Results, Veto, awarded
     from matcher.roadshow_results import Marks, open_round, scored, scored_round
@@ -204,12 +205,19 @@ def results(
         )
         if later:
             one = replace(one, number=2)
+        if mean:
+            one = replace(one, average="mean")
         sheets, vetoes, problems = list[Sheet](), list[Veto](), list[Problem]()
         for file in files:
             some, said, wrong = read_pitch_marks(file, one)
             sheets, vetoes, problems = [*sheets, *some], [*vetoes, *said], [*problems, *wrong]
         marks = Marks(sheets=tuple(sheets), vetoes=tuple(vetoes), absent=pairs(absent, "--absent"))
-        found = problems or scored(one, marks)
+        try:
+            found = problems or scored(one, marks)
+        except Refused as refused:
+            if refused.code != "grading_few":
+                raise
+            refuse(refused.message, "请补交打分表；评委不到三位的，加 --mean 直接平均。", code=1)
         if not isinstance(found, Results):
             say_problems(found)
             raise typer.Exit(1)
@@ -437,6 +445,8 @@ def _show(roadshow: "Roadshow", kept: "Kept", as_json: bool) -> None:
         ]  # fmt: skip
         table(["", "时间", "编号", "项目", "路演人", "单位", ""], rows, [2, 16, 10, 34, 10, 24, 12])
     say_problems(check(kept.programme))
+    for remark in (*kept.gaps, *kept.few_judges):
+        say(f"注意：{remark}。")
     found = kept.conflicts
     say(f"冲突 {len(found)} 处" + ("：" if found else "。"))
     for one in found:

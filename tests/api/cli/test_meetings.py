@@ -48,12 +48,21 @@ def test_a_plan_in_a_file_from_the_sheet_to_the_papers(jiebang: Command, sheet: 
     gone = jiebang("meetings", "solve", plan, "--cancel", "企业乙")
     assert "取消 2 场，新增 0 场，其余 2 场不动。" in gone.out
     shown = jiebang("meetings", "show", plan, "--who", "企业乙")
-    assert shown.out.count("双方没有一轮同时有空") == 2
+    assert shown.out.count("企业乙没有一轮有空，或已取消") == 2
     for name in ("a.xlsx", "a.docx", "a.html"):
         done = jiebang("meetings", "export", plan, "--out", tmp_path / name)
         assert (done.code, done.out) == (0, f"已写入 2 场洽谈：{tmp_path / name}\n")
     lone = jiebang("meetings", "export", plan, "--out", tmp_path / "a.ics", "--who", "团队一")
     assert lone.out.startswith("已写入 1 场洽谈：")
+
+
+def test_rounds_keep_their_lengths_unless_others_are_given(
+    jiebang: Command, sheet: Path, tmp_path: Path
+) -> None:
+    plan = tmp_path / "安排.json"
+    jiebang("meetings", "import", plan, sheet, *FIRST, "--minutes", "12", "--gap", "3")
+    assert "13:30–14:27，4 轮" in jiebang("meetings", "import", plan, sheet, "--rounds", "4").out
+    assert "13:30–14:39，4 轮" in jiebang("meetings", "import", plan, sheet, "--minutes", "15").out
 
 
 def test_a_plan_in_a_roadshow_is_its_next_draft(

@@ -73,7 +73,13 @@ def test_papers_are_written_for_their_readers(planned: Path, jiebang: Command, t
     public = [paragraph.text for paragraph in Document(str(tmp_path / "p.docx")).paragraphs]
     assert "推荐理由" in whole
     assert "推荐理由" not in public
-    assert load_workbook(tmp_path / "m.xlsx").sheetnames[0] == "王评委（王评委）"
+    assert load_workbook(tmp_path / "m.xlsx").sheetnames[0] == "王评委"
+    draft = [paragraph.text for paragraph in Document(str(tmp_path / "a.docx")).paragraphs]
+    assert draft[0].endswith("议程（草稿）")
+    jiebang("lineup", "release", ID)
+    final = jiebang("lineup", "export", ID, "agenda", "--out", tmp_path / "a.docx")
+    assert final.out.startswith(f"已写入 {ID} 第 1 版的议程")
+    assert Document(str(tmp_path / "a.docx")).paragraphs[0].text.endswith("议程")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +197,7 @@ def test_names_that_are_hard_and_a_night_reach_the_papers_whole(
     from docx import Document
     from openpyxl import load_workbook
 
-    odd = "王,评委🚁=" + "长" * 52
+    odd = "王·评委🚁=" + "长" * 52
     night = ("--session", "夜场=2026-12-05 23:50-次日00:40@一号,厅", "--format", "8+7+2")
     made = jiebang("lineup", "timetable", ID, *night, "--judge", f"夜场={odd}", "--presenter", f"CG-1={odd}")
     assert (made.code, "23:50–次日00:05" in made.out) == (0, True)
@@ -211,3 +217,22 @@ def test_names_that_are_hard_and_a_night_reach_the_papers_whole(
     ]
     assert odd in told
     assert b"DTEND;TZID=Asia/Shanghai:20261206T0005" in (tmp_path / "a.ics").read_bytes()
+
+
+def test_too_few_judges_are_told_beforehand_and_their_marks_can_be_averaged(
+    planned: Path, jiebang: Command, tmp_path: Path
+) -> None:
+    from openpyxl import load_workbook
+
+    rubric, sheet = ("--criterion", "技术=100"), tmp_path / "打分.xlsx"
+    made = jiebang("lineup", "timetable", ID, *SESSION, "--judge", "上午场=王评委、李评委")
+    assert made.out.count("只有 2 位评委打分，不能去掉最高分和最低分") == 2
+    jiebang("lineup", "export", ID, "marks", "--out", sheet, *rubric)
+    book = load_workbook(sheet)
+    for name in book.sheetnames[:2]:
+        for row in (6, 7):
+            book[name].cell(row, 4).value = 80 if book[name].cell(row, 1).value == "CG-1" else 70
+    book.save(sheet)
+    refused = jiebang("lineup", "results", ID, sheet, *rubric)
+    assert (refused.code, "加 --mean 直接平均" in refused.err) == (1, True)
+    assert "80.00" in jiebang("lineup", "results", ID, sheet, *rubric, "--mean").out
