@@ -25,7 +25,7 @@ from api.metrics import Metrics
 from api.page_paths import Pages
 from api.records import PLURALS
 from api.request_log import RequestLog
-from api.roadshow_jobs import roadshow_runner
+from api.roadshow_solving import solution_runner
 from api.routes import (
     assignments,
     awards,
@@ -39,9 +39,11 @@ from api.routes import (
     keys,
     lists,
     matches,
+    open_roadshows,
     orders,
     races,
     reviews,
+    roadshow_plans,
     roadshows,
     tasks,
     webhooks,
@@ -75,7 +77,8 @@ def create_app(settings: ServeSettings) -> FastAPI:
     )  # fmt: skip
     # In this order the page lists them: what partners come for first.
     for module in (
-        docs, matches, graph, feedback, orders, tasks, bids, reviews, awards, races, assignments, roadshows, cases, lists,
+        docs, matches, graph, feedback, orders, tasks, bids, reviews, awards, races, assignments, roadshows, roadshow_plans,
+        open_roadshows, cases, lists,
         jobs, webhooks, keys,
     ):  # fmt: skip
         app.include_router(module.router)
@@ -94,7 +97,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     app.add_middleware(Bounds, settings=settings, metrics=metrics, pages=pages)
     app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(PageAnswers, pages=pages)
-    app.state.routes = api_routes(app)
+    app.state.routes, app.state.pages = _routes(app), pages
     _refuse_unguarded(app.state.routes, pages)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
@@ -120,7 +123,16 @@ def _refuse_unguarded(routes: Sequence[APIRoute], pages: Pages) -> None:
 
 
 def api_routes(app: FastAPI) -> list[APIRoute]:
-    """Every route of the application, those of included routers too."""
+    """Every route that programs ask, those of included routers too."""
+    return [route for route in _routes(app) if not app.state.pages.has(route.path)]
+
+
+def page_routes(app: FastAPI) -> list[APIRoute]:
+    """Every route of the workbench."""
+    return [route for route in _routes(app) if app.state.pages.has(route.path)]
+
+
+def _routes(app: FastAPI) -> list[APIRoute]:
     found = (context.original_route for context in iter_route_contexts(app.routes))
     return [route for route in found if isinstance(route, APIRoute)]
 
@@ -133,8 +145,10 @@ async def _running(
     lanes = Lanes(settings, metrics)
     follower = Follower(settings, store, lanes, metrics)
     dispatcher = Dispatcher(settings, store)
+    services: Services
     bulk = bulk_runner(settings, store, lambda: services.changed())
-    solver, plans = assignment_runner(settings, store), roadshow_runner(settings, store)
+    solver = assignment_runner(settings, store)
+    solutions = solution_runner(settings, store, lambda: services.changed())
     services = Services(
         settings=settings,
         store=store,
@@ -143,7 +157,7 @@ async def _running(
         metrics=metrics,
         bulk=bulk,
         assignments=solver,
-        plans=plans,
+        solutions=solutions,
         dispatcher=dispatcher,
     )
     app.state.services = services
@@ -154,7 +168,7 @@ async def _running(
             follower.run(_audiences(store)),
             bulk.run(),
             solver.run(),
-            plans.run(),
+            solutions.run(),
             dispatcher.run(),
             _tidy(settings, store),
         )

@@ -18,6 +18,8 @@ _TOKEN_LIKE = re.compile(rb"(?:^|[=&;])jb_[0-9a-f]{12}|(?:^|[&;])(?:key|token|ap
 # What may be larger than other bodies: sheets, sent by programs or by people.
 UPLOAD_PATHS = ("/v1/bulk", "/imports")
 _FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+# Sheets that are read at once, within the bounds of a JSON body.
+SHEET_PATH = re.compile(r"/v1/roadshows/[^/]+/meetings/wishes")
 
 
 class Bounds:
@@ -91,7 +93,8 @@ def _check_media(scope: Scope, forms: Sequence[bytes]) -> None:
     headers = dict(scope["headers"])
     has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
     media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if not has_body or media in forms or (scope["path"].startswith(UPLOAD_PATHS) and not forms):
+    is_sheet = scope["path"].startswith(UPLOAD_PATHS) or SHEET_PATH.fullmatch(scope["path"])
+    if not has_body or media in forms or (is_sheet and not forms):
         return
     if forms:
         raise Refusal(415, "media_type", "提交的内容不是表单。", "请在工作台的页面上提交。")

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from api.problem_documents import remedy_over_http
 from api.settings import ServeSettings
 from api.worker_processes import begin_worker_process
 from embeddings.refusal import IndexRefused
@@ -247,7 +248,7 @@ def _unfinished(job: Job, code: str) -> dict[str, Any]:
 
 def _told(problem: Problem) -> dict[str, Any]:
     return {
-        "code": problem.code, "message": problem.message, "remedy": problem.remedy, "place": problem.place,
+        "code": problem.code, "message": problem.message, "remedy": remedy_over_http(problem.code, problem.remedy), "place": problem.place,
         "severity": problem.severity,
     }  # fmt: skip
 

@@ -25,18 +25,11 @@ def write_case(path: Path, case: Case, *, draft: str = "") -> None:
     """
     from docx import Document
     from docx.enum.text import WD_ALIGN_PARAGRAPH
-    from docx.shared import Cm, Pt
+    from docx.shared import Pt
 
     with writing(path, ".docx"):
         document = Document()
-        for section in document.sections:
-            section.page_width, section.page_height = Cm(21), Cm(29.7)
-            section.left_margin = section.right_margin = Cm(2.7)
-        normal = document.styles["Normal"]
-        _font(normal, _SONG, Pt(14))
-        normal.paragraph_format.line_spacing = 1.4
-        for level, face in (("Title", _TITLE), ("Heading 1", _HEI)):
-            _font(document.styles[level], face, Pt(20 if level == "Title" else 16))
+        set_page(document, Pt(14))
         title = document.add_paragraph(plain(case.title), style="Title")
         title.alignment = WD_ALIGN_PARAGRAPH.CENTER
         if draft:
@@ -54,6 +47,20 @@ def write_case(path: Path, case: Case, *, draft: str = "") -> None:
         document.core_properties.author, document.core_properties.title = "", plain(case.title)[:255]
         document.save(str(path))
         _without_clock(path)
+
+
+def set_page(document: Any, size: Any) -> None:
+    """Paper, margins and faces as offices have them: text in 仿宋 of the size, titles in 小标宋, headings in 黑体."""
+    from docx.shared import Cm, Pt
+
+    for section in document.sections:
+        section.page_width, section.page_height = Cm(21), Cm(29.7)
+        section.left_margin = section.right_margin = Cm(2.7)
+    normal = document.styles["Normal"]
+    _font(normal, _SONG, size)
+    normal.paragraph_format.line_spacing = 1.4
+    for level, face in (("Title", _TITLE), ("Heading 1", _HEI)):
+        _font(document.styles[level], face, Pt(20 if level == "Title" else 16))
 
 
 def _without_clock(path: Path) -> None:
@@ -97,14 +104,14 @@ def _glance(document: Any, case: Case) -> None:
     ]  # fmt: skip
     table = document.add_table(rows=0, cols=4, style="Table Grid")
     for left, right in zip(rows[::2], rows[1::2], strict=True):
-        _fill(table.add_row().cells, (*left, *right))
+        fill_cells(table.add_row().cells, (*left, *right))
 
 
 def _section(document: Any, heading: str, text: str) -> None:
     document.add_paragraph(heading, style="Heading 1")
     for line in (text or PENDING).split("\n"):
         if line.strip():
-            _indented(document, line.strip())
+            add_indented(document, line.strip())
 
 
 def _effects(document: Any, case: Case) -> None:
@@ -112,24 +119,26 @@ def _effects(document: Any, case: Case) -> None:
     figures = measures_in(case.measures)
     for line in (case.effect + ("" if figures else f"\n{case.measures}")).split("\n"):
         if line.strip():
-            _indented(document, line.strip())
+            add_indented(document, line.strip())
     table = document.add_table(rows=1, cols=len(_HEAD), style="Table Grid")
-    _fill(table.rows[0].cells, _HEAD)
+    fill_cells(table.rows[0].cells, _HEAD)
     for one in figures:
         before, after = (PENDING if figure is None else f"{figure:f}" for figure in (one.before, one.after))
-        _fill(table.add_row().cells, (one.name, before, after, one.unit, one.source or PENDING))
+        fill_cells(table.add_row().cells, (one.name, before, after, one.unit, one.source or PENDING))
     if not figures:
-        _fill(table.add_row().cells, (PENDING,) * len(_HEAD))
-    _widen(table)
+        fill_cells(table.add_row().cells, (PENDING,) * len(_HEAD))
+    widen(table, _WIDTHS)
 
 
-def _indented(document: Any, text: str) -> None:
+def add_indented(document: Any, text: str) -> None:
+    """A paragraph that begins two characters in."""
     from docx.shared import Pt
 
     document.add_paragraph(plain(text)).paragraph_format.first_line_indent = Pt(28)
 
 
-def _fill(cells: Sequence[Any], texts: Sequence[str]) -> None:
+def fill_cells(cells: Sequence[Any], texts: Sequence[str]) -> None:
+    """Write a row of a table, a size smaller than the text."""
     from docx.shared import Pt
 
     for cell, text in zip(cells, texts, strict=True):
@@ -138,9 +147,13 @@ def _fill(cells: Sequence[Any], texts: Sequence[str]) -> None:
             run.font.size = Pt(12)
 
 
-def _widen(table: Any) -> None:
+def widen(table: Any, widths: Sequence[float]) -> None:
+    """Give the columns of a table their widths (cm)."""
     from docx.shared import Cm
 
+    table.autofit = False
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = Cm(width)
     for row in table.rows:
-        for cell, width in zip(row.cells, _WIDTHS, strict=True):
+        for cell, width in zip(row.cells, widths, strict=True):
             cell.width = Cm(width)

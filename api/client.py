@@ -25,6 +25,7 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from api.case_wire import CaseFilePage, CaseFileShown, CaseMoveName, CaseState, SimilarCases
+from api.roadshow_client import RoadshowPlans
 from api.task_client import Assignments, Tasks
 from api.wire import (
     Brokers,
@@ -248,6 +249,7 @@ class JiebangClient:
         self.cases: Records[CaseRecord] = Records(self, "cases")
         self.tasks = Tasks(self)
         self.assignments = Assignments(self, sleep)
+        self.roadshow_plans = RoadshowPlans(self, sleep)
 
     def __enter__(self) -> Self:
         return self

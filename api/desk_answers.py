@@ -16,7 +16,7 @@ from graph.paths import near_cases
 from matcher.comparison import Comparison, comparison
 from matcher.engine import Engine
 from matcher.explanation import Explanation
-from matcher.gaps import Balance, Gaps
+from matcher.gaps import Balance, Gaps, gaps
 from matcher.ranking import Match
 
 _CASES = 3
@@ -43,9 +43,15 @@ class ShortlistQuestion(Question):
 
 @dataclass(frozen=True, kw_only=True)
 class GapsQuestion(Question):
-    """Where supply and demand miss each other, at a level (2 to 4)."""
+    """Where supply and demand miss each other, at a level (2 to 4), in a field and a district if given.
+
+    Of each list at most ``most`` are told, and how many there are.
+    """
 
     level: int
+    most: int
+    field: str = ""
+    district: str = ""
 
 
 def side_by_side(engine: Engine, question: SideBySideQuestion) -> dict[str, Any]:
@@ -74,8 +80,24 @@ def shortlist_workbook(engine: Engine, question: ShortlistQuestion) -> bytes:
         return path.read_bytes()
 
 
-def told_gaps(found: Gaps) -> dict[str, Any]:
-    """The gaps as plain values."""
+def told_gaps(engine: Engine, question: GapsQuestion) -> dict[str, Any]:
+    """The gaps as plain values, worked out once for a state of the data and then only narrowed."""
+    name = f"gaps {question.level} {question.today} {id(engine.ranker)}"
+    if name not in engine.network.derived:
+        found = gaps(engine, today=question.today, level=question.level)
+        engine.network.derived[name] = _plain_gaps(found)
+    told: dict[str, Any] = dict(engine.network.derived[name])
+    for part in ("scenes", "achievements", "late"):
+        rows = [row for row in told[part] if _is_in(row, question.field, question.district)]
+        told |= {part: rows[: question.most], f"{part}_count": len(rows)}
+    return told
+
+
+def _is_in(row: dict[str, Any], field: str, district: str) -> bool:
+    return (not field or field in row["field"]) and (not district or row["district"] == district)
+
+
+def _plain_gaps(found: Gaps) -> dict[str, Any]:
     return {
         "level": found.level, "opened": found.opened, "closed": found.closed, "landed": found.landed,
         "scenes": [

@@ -1,7 +1,7 @@
 """Asking a lane what a lineup comes to, for HTTP and the workbench: the answer, or its refusal with what would mend it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,14 @@ from matcher.roadshows import Roadshow
 _STATUSES: Mapping[str, int] = {
     "lineup_infeasible": 422, "lineup_undecided": 422, "lineup_forbidden": 409, "lineup_unresolved": 409, "lineup_pitch": 422,
     "lineup_place": 422, "theme_missing": 422, "theme_unfit": 422, "guest_unknown": 404, "achievement_unknown": 404,
-    "roadshow_setting": 422, "roadshow_changed": 409,
+    "roadshow_setting": 422, "roadshow_changed": 409, "shortlist_sealed": 409, "shortlist_empty": 409,
+    "timetable_none": 404, "timetable_infeasible": 409, "timetable_room": 409, "timetable_judge_twice": 409,
+    "programme_unreadable": 409, "time_order": 422, "time_mixed": 422, "slot_parts": 422, "slot_short": 422,
+    "session_long": 422, "slot_unknown": 422, "lock_unplaced": 409, "pitch_unknown": 422, "judge_unknown": 422,
+    "meetings_none": 404, "meetings_size": 422, "meetings_unreadable": 409, "meetings_times": 422, "lock_impossible": 409,
+    "who_unknown": 422, "who_missing": 422, "wishes_none": 409, "paper_format": 422, "audience_wider": 403,
+    "round_unknown": 409, "round_unreadable": 409, "places_few": 422, "rubric": 422, "veto_unexpected": 422,
+    "winners_none": 404,
 }  # fmt: skip
 
 
@@ -40,13 +47,13 @@ async def lineup_answer(
             )
             for way in ways
         ]
-        raise lineup_refusal(Refused(*answer["refused"]), problems)
+        raise refusal_of_roadshow(Refused(*answer["refused"]), problems)
     return answer
 
 
-def lineup_refusal(refused: Refused, problems: Iterable[FieldProblem] = ()) -> Exception:
-    """What a refusal of a lineup is over HTTP; one that is not of lineups stays as it is."""
+def refusal_of_roadshow(refused: Refused, problems: list[FieldProblem] | None = None) -> Exception:
+    """A refusal of the rooms below with the status that it has over HTTP."""
     status = _STATUSES.get(refused.code)
     if status is None:
         return refused
-    return Refusal(status, refused.code, refused.message, refused.remedy, problems=tuple(problems))
+    return Refusal(status, refused.code, refused.message, refused.remedy, problems=problems or ())

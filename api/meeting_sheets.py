@@ -68,6 +68,36 @@ def write_wish_template(path: Path) -> None:
         workbook.close()
 
 
+def write_wishes(
+    path: Path, guests: Sequence[Party], teams: Sequence[Party], fits: Mapping[Wish, float]
+) -> None:
+    """The wishes proposed by fit as the sheet that ``read_wishes`` reads, for people to change.
+
+    Raises ``Refused`` where the file cannot be written.
+    """
+    people: list[tuple[str, list[tuple[str, ...]]]] = [
+        (label, [("编号", "名称", "有空轮次", "至多场数"), *((one.id, one.name, "", "") for one in some)])
+        for label, some in ((SIDES["guest"], guests), (SIDES["team"], teams))
+    ]
+    names = {("guest", one.id): one.name for one in guests} | {("team", one.id): one.name for one in teams}
+    wishes: list[tuple[str, ...]] = [
+        (one.guest, one.team, SIDES[one.by], WANTS[one.want], f"{round(100 * fit)}%",
+         f"{names['guest', one.guest]}—{names['team', one.team]}")
+        for one, fit in fits.items()
+    ]  # fmt: skip
+    with writing(path, ".xlsx"):
+        workbook = new_workbook(path)
+        head, text = workbook.add_format(dict(HEADER_STYLE)), workbook.add_format(dict(TEXT_STYLE))
+        for name, rows in (*people, ("意愿", [("嘉宾", "团队", "提出方", "意愿", "把握", "说明"), *wishes])):
+            sheet = workbook.add_worksheet(name)
+            for number, row in enumerate(rows):
+                write_row(sheet, number, row, text if number else head)
+            for column, width in enumerate((16, 36, 12, 12, 10, 60)[: len(rows[0])]):
+                sheet.set_column(column, column, width, text)
+            sheet.freeze_panes(1, 0)
+        workbook.close()
+
+
 Known = tuple[tuple[Party, ...], tuple[Party, ...], tuple[Wish, ...]]
 
 

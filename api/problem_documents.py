@@ -37,6 +37,25 @@ _STATUSES: Mapping[str, int] = {
     "undo_unknown": 404, "undo_done": 409, "undo_refused": 409, "user_exists": 409, "user_unknown": 404, "user_last": 409,
     "password_wrong": 422, "password_weak": 422, "key_unknown": 404, "key_scopes": 422, "version_unknown": 404,
 }  # fmt: skip
+# What to do over HTTP, where the remedy below names a command: who calls has no command line.
+_COMMAND = "jiebang "
+_REMEDIES: Mapping[str, str] = {
+    "task_unknown": "请核对编号；GET /v1/tasks 列出榜单。", "bid_late": "截止后不得撤回；如果中榜，可书面告知市平台放弃。",
+    "bid_namesake": "如确系另一家单位，请告诉市平台核实登记（榜单的 moves：clear）。",
+    "identity_unresolved": "把单位补进库里，或核实后登记（榜单的 moves：clear，reason 写核实情况）；专家的换人或重新分配。",
+    "review_conflict": "请换人（POST …/panel/recusals），或重新分配（POST …/review）。",
+    "review_stage": "截止后先开标（POST …/bids/opening）；已拟定的先撤销定标（POST …/award/moves）。",
+    "review_no_experts": "请先由市平台导入专家。", "review_incomplete": "请重新分配：POST …/review（已收的评分会保留）。", "review_none": "请先分配标书：POST …/review。",
+    "panel_none": "请先抽专家组：POST …/panel。", "panel_twice": "有人回避用 POST …/panel/recusals；作废重抽请告诉市平台。",
+    "award_none": "请先拟定：POST …/award。", "award_marks": "请按评审结果拟定：POST …/award，不写得分。",
+    "task_sealed": "请开标：POST …/bids/opening。", "task_not_in_force": "公示期满、异议都已答复后生效：POST …/award/moves。",
+    "task_decisions": "要改，请先退回重评：POST …/award/moves。",
+    "race_running": "查看：GET …/race。", "race_unknown": "先签约，再开赛：POST …/race。", "race_end": "请用 POST …/race/gates 办理。",
+    "case_unknown": "请核对编号；GET /v1/case-files 列出案例档案。", "case_exists": "请接着办已有的那一个案例。",
+    "case_ends": "请核对编号；GET /v1/tasks 列出榜单。", "case_not_landed": "落地后先记进展（POST /v1/outcomes）；还没落地的不能写成案例。",
+    "case_not_published": "换一个编号；要修改或恢复原来的案例请告诉市平台。", "undo_conflict": "请由市平台核对历史后处理。",
+}  # fmt: skip
+_ASK = "请对照 /docs 办理，或告诉市平台。"
 _WORDS: Mapping[int, str] = {
     400: "请求有误", 401: "需要访问钥匙", 403: "没有权限", 404: "没有找到", 405: "不支持这种方法", 406: "不支持这种格式",
     408: "请求太慢", 409: "与现状冲突", 410: "已经撤下", 412: "内容已被改动", 413: "内容太大", 415: "内容类型不对",
@@ -67,6 +86,11 @@ def busy(code: str, message: str, *, seconds: int = 1, status: int = 503) -> Ref
     return Refusal(status, code, message, _BUSY, headers={"Retry-After": str(max(1, seconds))})
 
 
+def remedy_over_http(code: str, remedy: str) -> str:
+    """The remedy as it helps a caller: in place of a command of ours what to ask over HTTP."""
+    return _REMEDIES.get(code, _ASK) if _COMMAND in remedy else remedy
+
+
 def problem_response(refusal: Refusal, request_id: str) -> JSONResponse:
     """The answer that tells a refusal."""
     document = ProblemDocument(
@@ -75,7 +99,7 @@ def problem_response(refusal: Refusal, request_id: str) -> JSONResponse:
         status=refusal.status,
         detail=refusal.message,
         code=refusal.code,
-        remedy=refusal.remedy,
+        remedy=remedy_over_http(refusal.code, refusal.remedy),
         request_id=request_id,
         problems=list(refusal.problems),
     )
@@ -95,7 +119,9 @@ def refusal_of(error: Exception) -> Refusal | None:
             # What is wrong with the server's own files names paths, which are no caller's business.
             if status == 503:
                 return busy(code, "服务器的数据或索引暂时不能使用。", seconds=30)
-            return Refusal(status, code, error.message, error.remedy)
+            problems = error.problems if isinstance(error, Refused) else ()
+            each = dict.fromkeys(remedy_over_http(one.code, one.remedy).rstrip("。") for one in problems)
+            return Refusal(status, code, error.message, f"{'；'.join(each)}。" if each else error.remedy)
         case BadValue():
             return Refusal(422, error.code, f"{error.message}。", f"{error.remedy}。")
         case RequestValidationError():
@@ -116,7 +142,7 @@ def field_problem(problem: Problem) -> FieldProblem:
     return FieldProblem(
         code=problem.code,
         message=problem.message,
-        remedy=problem.remedy,
+        remedy=remedy_over_http(problem.code, problem.remedy),
         place=problem.place,
         severity=problem.severity,
     )

@@ -25,7 +25,6 @@ from matcher.brokers import BrokerMatch, rank_brokers
 from matcher.engine import Engine
 from matcher.explanation import Explanation
 from matcher.filters import Filters
-from matcher.gaps import gaps
 from matcher.lineup_conflicts import Clash
 from matcher.ranker import LEVELS
 from matcher.ranking import Asked, Match
@@ -168,8 +167,8 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return _lineup(engine, question)
         case SideBySideQuestion():
             return side_by_side(engine, question)
-        case GapsQuestion(level=level, today=today):
-            return told_gaps(gaps(engine, today=today, level=level))
+        case GapsQuestion():
+            return told_gaps(engine, question)
         case OwnQuestion():
             return question.answer(engine)
     raise TypeError(type(question).__name__)

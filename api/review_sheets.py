@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from graph.intake.headers import normalise_header
+from graph.intake.organisations import organisation_key
 from graph.intake.readers import read_tables
 from graph.intake.tables import BadCell, Table, shown
 from graph.problems import Problem
@@ -63,15 +64,25 @@ def read_declared(path: Path, experts: Mapping[str, str]) -> tuple[list[Declarat
 def read_marks(path: Path, review: Review, expert: str = "") -> tuple[list[Mark], list[Problem]]:
     """The marks of a file: a line an entry, a column a criterion.
 
-    The expert is named by a column, by a line above the header (专家：…), by the sheet's name, or by ``expert``. A total
+    An entry is named by its id, or where that is not there by who stands behind it. The expert is named by a column, by a line above the header (专家：…), by the sheet's name, or by ``expert``. A total
     that does not agree with its marks is told. Raises ``Refused`` for a file that cannot be read.
     """
     ids = {**{name: id for id, name in review.experts.items()}, **{id: id for id in review.experts}}
     marks: list[Mark] = []
     problems: list[Problem] = []
-    for table, row, cells in read_rows(path, MARK_COLUMNS, ("id",), problems, extra=tuple(review.weights)):
+    names: dict[str, list[str]] = {}
+    for id, name in review.entries.items():
+        # A consortium is called by all its members or by the one that leads.
+        for called in dict.fromkeys((name, name.split("、")[0])):
+            names.setdefault(organisation_key(called), []).append(id)
+    for table, row, cells in read_rows(path, MARK_COLUMNS, (), problems, extra=tuple(review.weights)):
         place = {"sheet": table.sheet, "row": row}
-        if cells["id"] in _SUMS or not cells["id"]:
+        same = names.get(organisation_key(cells["name"]), []) if cells["name"] else []
+        if not cells["id"] and len(same) == 1:
+            cells["id"] = same[0]
+        if cells["id"] in _SUMS or not (cells["id"] or _is_marked(cells, review.weights)):
+            continue
+        if not cells["id"] and not cells["name"]:
             continue
         who = next((ids[name] for name in named_experts(table, cells, expert) if name in ids), None)
         if who is None:
@@ -82,10 +93,9 @@ def read_marks(path: Path, review: Review, expert: str = "") -> tuple[list[Mark]
             )
             continue
         if cells["id"] not in review.entries:
-            known = "、".join(review.entries)
-            problems.append(
-                _problem("bid_unknown", f"没有标书“{cells['id'][:30]}”", f"标书有：{known}", **place)
-            )
+            known = "、".join(f"{id}（{name}）" for id, name in review.entries.items())
+            said = cells["id"] or cells["name"]
+            problems.append(_problem("bid_unknown", f"没有标书“{said[:30]}”", f"标书有：{known}", **place))
             continue
         given = read_figures(cells, review.weights, place, problems)
         if given:  # a line without any mark is one not read: the check for what is missing tells it
@@ -114,6 +124,10 @@ def read_figures(
         message = f"合计写的是 {total}，各项相加是 {sum(map(Decimal, given.values()))}"
         problems.append(_problem("mark_total", message, "请核对各项分数，或删去合计", **place, column="合计"))
     return given
+
+
+def _is_marked(cells: Mapping[str, str], weights: Mapping[str, str]) -> bool:
+    return any(cells[name] not in _NOTHING for name in weights)
 
 
 def _number(text: str) -> Decimal | None:

@@ -51,12 +51,12 @@ class Appointment:
 
 
 def agenda(programme: Programme, places: Places) -> list[tuple[Session, list[Line]]]:
-    """Every session, by its start, with its lines in order."""
+    """Every session, by its start and as they were written, with its lines in order."""
     pitches = {one.id: one for one in programme.pitches}
     at = {place: id for id, place in places.items() if id in pitches}
     names = {one.id: one.name for one in programme.judges}
     found = []
-    for session in sorted(programme.sessions, key=lambda one: (one.span.start, one.id)):
+    for session in sorted(programme.sessions, key=lambda one: one.span.start):
         lines = [Line(span=pause, what="茶歇") for pause in session.breaks]
         for slot in slots(programme):
             if slot.session == session.id and slot.place in at:
@@ -98,11 +98,15 @@ def clock(span: Span) -> str:
     return f"{span.start:%H:%M}–{after}{span.end:%H:%M}"
 
 
-def profiles(values: Mapping[str, Any]) -> list[Profile]:
-    """The handbook's pages from ``lineup_values``: in running order, what the audience may not see left out."""
+def profiles(values: Mapping[str, Any], order: Sequence[str] = ()) -> list[Profile]:
+    """The handbook's pages from ``lineup_values``: in the timetable's ``order``, the rest behind as they run.
+
+    What the audience may not see is left out.
+    """
+    place = {id: number for number, id in enumerate(order)}
     return [
         Profile(id=one["id"], title=one["title"] or one["id"], facts=tuple(_facts(one)), fits=tuple(_fits(one)), reason=one["reason"])
-        for one in values["pitches"]
+        for one in sorted(values["pitches"], key=lambda one: place.get(one["id"], len(place)))
     ]  # fmt: skip
 
 

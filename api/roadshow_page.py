@@ -27,6 +27,7 @@ svg{{width:100%;height:auto}} .draft{{text-align:center;color:#b00020}}
 """
 _COLOURS = ("#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc", "#d9d2e9", "#fce5cd", "#d0e0e3", "#ead1dc")
 _MINUTE, _COLUMN, _LEFT, _TOP = 2.6, 250, 62, 54
+_PAUSE = timedelta(minutes=30)
 _ROW = 12  # a block is never lower than a line of text
 
 
@@ -60,7 +61,7 @@ def write_picture(path: Path, programme: Programme, places: Places) -> None:
 
 
 def picture(programme: Programme, places: Places) -> str:
-    """The timetable as SVG: a column a session, time downwards, one colour for each scene (else institution)."""
+    """The timetable as SVG: a column a session, time downwards, what comes after a long pause below, one colour for each scene (else institution)."""
     parts = [
         (session, lines) for session, lines in agenda(programme, places) if any(line.pitch for line in lines)
     ]
@@ -71,21 +72,34 @@ def picture(programme: Programme, places: Places) -> str:
         one.id: _COLOURS[scenes.index(one.scene or one.institution) % len(_COLOURS)]
         for one in programme.pitches
     }
-    days = sorted({session.span.start.date() for session, _ in parts})
+    bands = _bands(parts)
     blocks, top = [], float(_TOP)
-    for day in days:
-        some = [(session, lines) for session, lines in parts if session.span.start.date() == day]
-        drawn, height = _day(some, colour, top)
+    for some in bands:
+        drawn, height = _band(some, colour, top)
         blocks.append(drawn)
         top += height + _TOP
-    width = _LEFT + _COLUMN * max(sum(s.span.start.date() == day for s, _ in parts) for day in days)
+    width = _LEFT + _COLUMN * max(map(len, bands))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {top - 30:.0f}" style="max-width:{width}px" role="img" '
         f'aria-label="{_text(programme.title)}日程图" font-family="{_FONTS}">{"".join(blocks)}</svg>'
     )
 
 
-def _day(some: Sequence[tuple[Session, list[Line]]], colour: dict[str, str], top: float) -> tuple[str, float]:
+def _bands(parts: Sequence[tuple[Session, list[Line]]]) -> list[list[tuple[Session, list[Line]]]]:
+    """Sessions side by side as long as the time goes on; after a long pause, or on another day, below the others."""
+    bands: list[list[tuple[Session, list[Line]]]] = []
+    end: datetime | None = None
+    for session, lines in parts:
+        if end is None or session.span.start > end + _PAUSE:
+            bands.append([])
+        bands[-1].append((session, lines))
+        end = max(end or session.span.end, session.span.end)
+    return bands
+
+
+def _band(
+    some: Sequence[tuple[Session, list[Line]]], colour: dict[str, str], top: float
+) -> tuple[str, float]:
     start = min(session.span.start for session, _ in some)
     end = max(line.span.end for _, lines in some for line in lines)
     drawn = [

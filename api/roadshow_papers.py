@@ -26,7 +26,7 @@ from matcher.meetings import SIDES, WANTS, Meeting, MeetingDay, Side, unmet
 from matcher.timetable import Places, Programme
 from matcher.timetable_conflicts import judging
 
-_AGENDA = {"时间": 20, "项目": 44, "路演人": 18, "单位": 32, "备注": 22}
+_AGENDA = {"时间": 22, "项目": 44, "路演人": 18, "单位": 32, "备注": 22}
 _LINES = 20
 _APPOINTMENTS = {"轮次": 8, "时间": 16, "桌号": 8, "洽谈对象": 44}
 
@@ -57,15 +57,16 @@ def write_mark_sheets(path: Path, programme: Programme, places: Places, rubric: 
         sat = [
             one for one in programme.judges if any(one.id in session.judges for session in programme.sessions)
         ]
-        names = sheet_names([f"{one.name}（{one.id}）" for one in sat])
-        for name, judge in zip(names, sat, strict=True):
+        called = [one.name if one.name == one.id else f"{one.name}（{one.id}）" for one in sat]
+        names = sheet_names(called)
+        for name, judge, who in zip(names, sat, called, strict=True):
             rows = [
                 [line.pitch, line.what, line.institution, *[""] * (len(columns) - 3)]
                 for session, lines in agenda(programme, places)
                 for line in lines
                 if line.pitch and judge in judging(programme, pitches[line.pitch], session.id)
             ]
-            told = [f"评委：{judge.name}（{judge.id}）", "签名：                        日期："]
+            told = [f"评委：{who}", "签名：                        日期："]
             _sheet(workbook, styles, name, f"打分表：{programme.title}", told, columns, rows)
         guide = workbook.add_worksheet(GUIDE_SHEET)
         for row, line in enumerate(_GUIDE):

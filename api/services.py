@@ -30,7 +30,7 @@ class Services:
     metrics: Metrics
     bulk: JobRunner
     assignments: JobRunner
-    plans: JobRunner
+    solutions: JobRunner
     dispatcher: Dispatcher
 
     def changed(self) -> None:

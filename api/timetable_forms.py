@@ -49,8 +49,13 @@ def spans_of(text: str, day: date | None) -> tuple[Span, ...]:
     return tuple(span_of(part, day) for part in _several(text))
 
 
-def _several(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"[、；;]", text) if part.strip()]
+def _several(text: str, signs: str = "、；;") -> list[str]:
+    return [part.strip() for part in re.split(f"[{signs}]", text) if part.strip()]
+
+
+def _names(text: str) -> list[str]:
+    """Names of people, ids, sessions: a comma parts them too, which may belong to an organisation's name."""
+    return _several(text, "、；;，,")
 
 
 def format_of(text: str) -> Format:
@@ -96,8 +101,20 @@ def levels_of(given: Mapping[str, str]) -> dict[RuleKind, RuleLevel]:
 
 
 def with_pauses(session: Session, text: str) -> Session:
-    """The session with these breaks, on its own day; 无 is none."""
-    return replace(session, breaks=spans_of(text, session.span.start.date()))
+    """The session with these breaks, on its own day or the one that it runs into; 无 is none.
+
+    Raises ``Refused`` (``break_outside``).
+    """
+    first, last = session.span.start.date(), session.span.end.date()
+    breaks = []
+    for one, later in zip(spans_of(text, first), spans_of(text, last), strict=True):
+        inside = next((span for span in (one, later) if session.span.holds(span)), None)
+        if inside is None:
+            raise Refused(
+                "break_outside", f"茶歇 {one.text} 不在“{session.title}”之内（{session.span.text}）。", "请改茶歇或场次的时间。"
+            )  # fmt: skip
+        breaks.append(inside)
+    return replace(session, breaks=tuple(breaks))
 
 
 def with_judge(programme: Programme, name: str) -> Programme:
@@ -110,7 +127,7 @@ def with_judge(programme: Programme, name: str) -> Programme:
 def with_judges(programme: Programme, given: Mapping[str, str]) -> Programme:
     """The programme with the judges of each session as written: 王评委、李评委; 无 is none."""
     for title, text in given.items():
-        names = [] if text in _NEVER else _several(text)
+        names = [] if text in _NEVER else _names(text)
         for name in names:
             programme = with_judge(programme, name)
         known = {one.name: one.id for one in programme.judges}
@@ -141,7 +158,7 @@ def of_judges(
             replace(
                 one,
                 conflicts=tuple(_several(conflicts[one.name])) if one.name in conflicts else one.conflicts,
-                recused=tuple(_several(recused[one.name])) if one.name in recused else one.recused,
+                recused=tuple(_names(recused[one.name])) if one.name in recused else one.recused,
                 free=free.get(one.name, one.free),
             )
             for one in programme.judges
@@ -162,8 +179,8 @@ def of_pitches(
     def told(pitch: Pitch) -> Pitch:
         return replace(
             pitch,
-            presenters=tuple(_several(presenters[pitch.id])) if pitch.id in presenters else pitch.presenters,
-            sessions=tuple(_several(sessions[pitch.id])) if pitch.id in sessions else pitch.sessions,
+            presenters=tuple(_names(presenters[pitch.id])) if pitch.id in presenters else pitch.presenters,
+            sessions=tuple(_names(sessions[pitch.id])) if pitch.id in sessions else pitch.sessions,
             free=free.get(pitch.id, pitch.free),
         )
 
@@ -179,12 +196,21 @@ def place_of(text: str) -> tuple[str, int]:
 
 
 def merged_sessions(old: Sequence[Session], new: Mapping[str, Session | None]) -> tuple[Session, ...]:
-    """The sessions with those of ``new`` put in place (breaks and judges stay) or, where None, taken out."""
+    """The sessions with those of ``new`` put in place (judges stay, breaks on its day as far as inside) or, where None, taken out."""
     kept = {one.id: one for one in old}
     for id, session in new.items():
         if session is None:
             kept.pop(id, None)
         else:
             before = kept.get(id)
-            kept[id] = replace(session, judges=before.judges, breaks=before.breaks) if before else session
+            kept[id] = (
+                replace(session, judges=before.judges, breaks=_moved(before, session)) if before else session
+            )
     return tuple(kept.values())
+
+
+def _moved(old: Session, new: Session) -> tuple[Span, ...]:
+    """The breaks of a session on the day of another, those that lie inside it."""
+    by = new.span.start.date() - old.span.start.date()
+    breaks = (Span(start=one.start + by, end=one.end + by) for one in old.breaks)
+    return tuple(one for one in breaks if new.span.holds(one))

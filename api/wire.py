@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
-from graph.values import ID_LIMIT, TEXT_LIMIT, clean_cell
+from graph.values import ID_LIMIT, TEXT_LIMIT, Visibility, legible
 
 Level = Annotated[int, Field(ge=1, le=4, description="4 强相关、3 较强相关、2 弱相关、1 无相关")]
 RecordId = Annotated[str, Field(min_length=1, max_length=ID_LIMIT)]
@@ -37,7 +37,7 @@ class Sent(BaseModel):
         """Control characters break documents (docx holds none), steer terminals and turn names round."""
         if isinstance(value, list):
             return [cls._legible(one) for one in value]
-        return clean_cell(value) if isinstance(value, str) else value
+        return legible(value) if isinstance(value, str) else value
 
 
 class Given(BaseModel):
@@ -507,6 +507,13 @@ class RoadshowSent(Sent):
     theme: Short = ""
     field: Annotated[str, Field(max_length=40)] = ""
     scenes: Annotated[Ids, Field(description="受邀的场景（也可写企业）")] = []
+    task: Annotated[
+        str, Field(max_length=100, description="从这个榜单已开标的投标里选，只对内部钥匙开放")
+    ] = ""
+    audience: Annotated[
+        Visibility | None,
+        Field(description="只用谁看得到的内容排，发布后谁看得到；不写则为钥匙的可见范围"),
+    ] = None
     title: Short = ""
     day: date | None = None
     pitches: Annotated[int, Field(ge=1, le=100)] = 12

@@ -171,6 +171,7 @@ class DecisionShown(Given):
     won: bool
     abandoned: bool
     reason: str
+    amount: int | None
 
 
 class MilestoneShown(Given):

@@ -43,11 +43,16 @@ def clean_cell(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value).replace("\r\n", "\n").replace("\r", "\n")
-    # Nearly every cell is printable but for line breaks and wide spaces: no need to look at each character.
+    return legible(text).strip()
+
+
+def legible(text: str) -> str:
+    """The text without control characters and lone surrogates; line breaks, tabs and edge space stay."""
+    # Nearly every text is printable but for line breaks and wide spaces: no need to look at each character.
     if text.replace("\n", "").replace("\t", "").replace("\u3000", "").isprintable():
-        return text.strip()
+        return text
     # Only other (C*) characters are dropped; ﻿ and zero-width space are Cf, NUL is Cc, surrogates are Cs.
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C").strip()
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
 
 
 def is_blank(text: str) -> bool:

@@ -134,7 +134,7 @@ def confirm(store: Store, task_id: str, *, actor: str, at: datetime) -> Awarded:
     decisions = tuple(
         Decision(
             bid=one.entry, bidder=bids[one.entry].bidder, points=Decimal(one.score), rank=one.rank,
-            won=one.entry in award.winners, reason=told(award, one),
+            won=one.entry in award.winners, reason=told(award, one), amount=bids[one.entry].amount,
         )
         for one in award.ranking
     )  # fmt: skip

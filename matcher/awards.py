@@ -246,7 +246,8 @@ def justification(award: Award) -> list[tuple[str, str]]:
         figures = "，".join(f"{name} {one.criteria[name]}" for name in award.weights)
         totals = "、".join(f"{expert} {total}" for expert, total in one.totals.items())
         told = f"{one.name}（{one.entry}）得分 {one.score}"
-        told += f"（未舍入 {one.exact}）：{figures}；各专家总分：{totals}" if one.totals else ""
+        exact = f"（未舍入 {one.exact}）" if "未舍入" in award.rule else ""
+        told += f"{exact}：{figures}；各专家总分：{totals}" if one.totals else ""
         more = (one.tie, one.said, *(f"意见：{remark}" for remark in one.remarks))
         lines.append((f"第 {one.rank} 名{chosen}", "；".join((told, *filter(None, more)))))
     lines += [("回避核查", check) for check in award.checks]

@@ -12,6 +12,7 @@ from typing import Self
 from unicodedata import normalize
 
 from graph.identifiers.uscc import parse_uscc
+from graph.intake.organisations import organisation_key
 from graph.problems import BadValue, Problem, Severity
 from graph.store.snapshot import Snapshot
 from graph.store.store import Store
@@ -62,7 +63,8 @@ def formal_problems(bid: Bid, task: Task, around: Proceedings, *, at: datetime) 
     ``at`` is when it is handed in (of one handed in before, ``submitted_at`` counts). Of other bidders nothing is told.
     """
     return [
-        *_time(bid, task, at), *_who(bid), *_consortium(bid), *_own_task(bid, task, around.register),
+        *_time(bid, task, at), *_who(bid), *_named_otherwise(bid, around.register), *_consortium(bid),
+        *_own_task(bid, task, around.register),
         *_good_faith(bid, around.register), *_quota(bid, task, around), *_won_before(bid, around),
         *_content(bid, task), *_replies(bid, task),
     ]  # fmt: skip
@@ -118,6 +120,15 @@ def _who(bid: Bid) -> Iterator[Problem]:
         return
     for party in bid.parties:
         yield from personhood(party, "投标单位" if party == bid.party else "联合体成员")
+
+
+def _named_otherwise(bid: Bid, register: Register) -> Iterator[Problem]:
+    """A code that is another's in the library: a firm renamed, or a code copied from the wrong licence."""
+    for party in bid.parties if bid.bidder else ():
+        known = [register.titles[key] for key in register.identify(party).nodes] if party.uscc else []
+        if known and organisation_key(party.name) not in {organisation_key(name) for name in known}:
+            message = f"信用代码 {party.uscc} 在库中是“{known[0]}”，这里写的是“{party.name}”"
+            yield _problem("bid_name_differs", message, "请对照营业执照核对：是更名，还是代码抄错", "warning")
 
 
 def _consortium(bid: Bid) -> Iterator[Problem]:

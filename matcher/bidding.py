@@ -139,7 +139,8 @@ def open_bids(store: Store, task_id: str, *, actor: str, at: datetime) -> Openin
     bids = [_opened(bid, errors(found[bid.id]), at) for bid in handed]
     valid = tuple(bid.id for bid in bids if bid.state == "opened")
     values = {"unsealed_at": to_the_second(at), "bids": len(bids), "valid_bids": valid}
-    name = "evaluate" if valid else "void"
+    # Of a task that takes no bids it is the opening that is refused, not that it came to nothing.
+    name = "evaluate" if valid or task.state != "published" else "void"
     task = moved(task, task_rules(), name, role=OFFICER, at=at, values=values)
     _write(store, around, task, bids, at, f"开标：收到 {len(bids)} 个，有效 {len(valid)} 个", by=actor)
     joint = _joint(handed, around.register)

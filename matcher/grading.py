@@ -20,7 +20,7 @@ Average = Literal["mean", "trimmed"]
 Order = Literal["rounded", "unrounded"]
 
 NORMALISE_LABELS: Mapping[str, str] = {
-    "none": "不作调整",
+    "none": "各专家的评分不作标准化",
     "z": "按专家标准化（z 分数，移到共同的均值和离散度）",
 }
 AVERAGE_LABELS: Mapping[str, str] = {"mean": "平均", "trimmed": "去掉一个最高分和一个最低分后平均"}
@@ -29,7 +29,7 @@ CENT = Decimal("0.01")
 _DIGITS = 40
 # What is called unrounded has twelve decimals: far above what forty digits lose, so that equal ones are equal.
 _EQUAL = Decimal("1e-12")
-_TRIMMABLE = 3
+TRIMMABLE = 3
 _FULL = Decimal(100)
 
 # What an expert and an entry are called in messages.
@@ -148,7 +148,7 @@ def check_sheets(
 ) -> list[Problem]:
     """What is wrong with the sheets handed in; ``expected`` are the experts of every entry, ``barred`` (expert, entry).
 
-    ``names`` of experts are what they are called by in place of their ids; ``words`` are for an expert and an entry.
+    ``names`` of experts and entries are what they are called by in place of their ids; ``words`` are for an expert and an entry.
 
     Every mark there and within its range, every expected sheet there once, none of a stranger or where there is a conflict.
     """
@@ -159,7 +159,7 @@ def check_sheets(
     for sheet in sheets:
         pair, who = (
             (sheet.expert, sheet.entry),
-            f"{judge} {called.get(sheet.expert, sheet.expert)} 对{entry_word} {sheet.entry} ",
+            f"{judge} {called.get(sheet.expert, sheet.expert)} 对{entry_word} {_quoted(sheet.entry, called)} ",
         )
         if pair in excluded:
             problems.append(
@@ -181,15 +181,20 @@ def check_sheets(
         problems += _marks(sheet, weights, who)
     for (expert, entry), number in sorted(times.items()):
         if number > 1:
-            message = f"{judge} {called.get(expert, expert)} 对{entry_word} {entry} 有 {number} 份评分"
+            message = f"{judge} {called.get(expert, expert)} 对{entry_word} {_quoted(entry, called)} 有 {number} 份评分"
             problems.append(_problem("score_twice", message, "请只留一份"))
     missing: dict[str, list[str]] = {}
     for expert, entry in sorted(wanted - times.keys()):
         missing.setdefault(expert, []).append(entry)
     for expert, lacking in missing.items():
-        message = f"缺{judge} {called.get(expert, expert)} 对{entry_word} {'、'.join(lacking)} 的评分"
+        entries = "、".join(_quoted(entry, called) for entry in lacking)
+        message = f"缺{judge} {called.get(expert, expert)} 对{entry_word} {entries} 的评分"
         problems.append(_problem("score_missing", message, "请补交；不能评的请登记回避，由候补接替"))
     return problems
+
+
+def _quoted(entry: str, called: Mapping[str, str]) -> str:
+    return f"“{called[entry]}”" if entry in called else entry
 
 
 def _marks(sheet: Sheet, weights: Mapping[str, Decimal], who: str) -> list[Problem]:
@@ -289,11 +294,11 @@ def _standing(
 ) -> Standing:
     kept = sorted(totals, key=lambda expert: (totals[expert][1], expert))
     if rules.average == "trimmed":
-        if len(kept) < _TRIMMABLE:
+        if len(kept) < TRIMMABLE:
             raise Refused(
                 "grading_few",
                 f"{entry_word} {entry} 只有 {len(kept)} 份评分，不能去掉最高分和最低分。",
-                f"请补到至少 {_TRIMMABLE} 份，或把规则改为平均。",
+                f"请补到至少 {TRIMMABLE} 份，或把规则改为平均。",
             )
         kept = kept[1:-1]
     exact = _mean([totals[expert][1] for expert in kept]).quantize(_EQUAL)

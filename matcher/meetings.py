@@ -8,8 +8,7 @@ the meetings chosen, guests wait as little as possible between theirs; teams may
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Literal
 
@@ -174,21 +173,6 @@ class Schedule:
         return self.worth == self.bound and self.idle == self.idle_bound
 
 
-def rounds_of(start: datetime, number: int, minutes: int, gap: int) -> tuple[Span, ...]:
-    """So many rounds of ``minutes`` each, ``gap`` minutes between two of them. Raises ``Refused`` (``time_order``)."""
-    starts = [start + timedelta(minutes=n * (minutes + gap)) for n in range(number)]
-    return tuple(Span(start=one, end=one + timedelta(minutes=minutes)) for one in starts)
-
-
-def without(day: MeetingDay, gone: Collection[Someone]) -> MeetingDay:
-    """The day with some who can meet in no round."""
-    return replace(
-        day,
-        guests=tuple(replace(one, free=()) if ("guest", one.id) in gone else one for one in day.guests),
-        teams=tuple(replace(one, free=()) if ("team", one.id) in gone else one for one in day.teams),
-    )
-
-
 def share(number: int) -> int:
     """What the ``number``-th meeting of somebody adds, from 1."""
     return _SHARE // number
@@ -322,6 +306,8 @@ def _unmet(
     if "no" in said.values():
         who = names[0] if said.get("guest") == "no" else names[1]
         cause, told = "veto", f"{who}写明不见"
+    elif not day.free[guest] or not day.free[team]:
+        cause, told = "absent", f"{names[bool(day.free[guest])]}没有一轮有空，或已取消"
     elif not day.free[guest] & day.free[team]:
         cause, told = "absent", "双方没有一轮同时有空"
     elif guest in full:

@@ -242,12 +242,15 @@ def _why_not(pool: Sequence[Candidate], rules: PanelRules) -> list[Problem]:
     if settled:
         all_of = "其中一位" if _can_fill([], [*free, settled[0]], rules) else "他们"
         names = "、".join(f"{one.name}（{one.id}）" for one in settled[:_NAMED])
-        problems.append(
+        names += f" 等 {len(settled)} 人" if len(settled) > _NAMED else ""
+        # What needs no other expert and gives up no rule comes first.
+        problems.insert(
+            0,
             Problem(
                 code="panel_doubtful",
                 message=f"有专家因身份未核实不能参加：{names}",
                 remedy=f"核实{all_of}的单位后即可抽满：把单位补进库里，或在专家申报表里填“单位核实人”",
-            )
+            ),
         )
     return problems
 
@@ -262,7 +265,7 @@ def _too_few(pool: Sequence[Candidate], free: Sequence[Candidate], rules: PanelR
         code="panel_too_few",
         message=f"需要 {rules.size} 位专家，可用的只有 {len(free)} 位"
         + (f"；不能参加的：{told}{more}" if told else ""),
-        remedy=f"请至少再增加 {rules.size - len(free)} 位专家，或减少专家组人数",
+        remedy=f"请至少再增加 {rules.size - len(free)} 位专家；专家组人数是榜单定的，发榜后不能减少",
     )
 
 

@@ -128,9 +128,11 @@ class Paper(Process):
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, tuple):
+    elif isinstance(value, (tuple, list)):
         for entry in value:
             yield from _texts(entry)
+    elif isinstance(value, dict):
+        yield from _texts([*value.keys(), *value.values()])
     elif isinstance(value, Part):
         for _, entry in value:
             yield from _texts(entry)

@@ -142,10 +142,15 @@ class Review(Paper):
             for one in self.marks
         ]
 
+    @property
+    def loads(self) -> dict[str, list[str]]:
+        """Which entries each expert reads."""
+        return {who: [entry for entry, some in self.readers.items() if who in some] for who in self.experts}
+
     def problems(self) -> list[Problem]:
         """What stands in the way of grading: missing marks above all."""
         barred = [(who, entry) for who, entry, _ in self.barred]
-        return check_sheets(self.sheets, self.rubric, self.readers, barred, self.experts)
+        return check_sheets(self.sheets, self.rubric, self.readers, barred, {**self.experts, **self.entries})
 
 
 def _has_reason(panel: Panel, values: Mapping[str, Any], at: datetime) -> Problem | None:

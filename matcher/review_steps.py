@@ -6,7 +6,7 @@ Raised is ``Refused``: ``task_unknown``, ``review_stage`` (bids are not open, or
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NoReturn
@@ -160,7 +160,7 @@ def assign_bids(
     )  # fmt: skip
     result = assign(ids, people, fitting(material, experts), bars, rules)
     if not isinstance(result, Assignment):
-        return Reading(review=None, barred=barred, problems=tuple(result))
+        return Reading(review=None, barred=barred, problems=tuple(_by_bidder(result, material)))
     review = opened(
         Review, REVIEW_RULES, id=task.id, at=at, about=task.about, task=task.title, entries=material.names,
         experts={one.id: one.title for one in experts}, readers=result.readers, standby=result.alternates,
@@ -209,7 +209,7 @@ def graded(material: Material) -> Grading | list[Problem]:
         update={"readers": readers, "marks": tuple(one for one in review.marks if one.entry in readers)}
     )
     if problems := review.problems():
-        return problems
+        return _by_bidder(problems, material)
     usual, (normalise, average) = usual_policy(), _SCORING[task.scoring]
     rules = GradingRules(
         normalise=normalise, average=average, order=usual.order, tie=TIE_RULES[task.tie_rule], outlier=usual.outlier
@@ -263,6 +263,17 @@ def known_review(material: Material) -> Review:
         task = material.task.id
         raise Refused("review_none", f"{task} 还没有分配标书。", f"请先运行 jiebang review assign {task}。")
     return material.review
+
+
+def _by_bidder(problems: Iterable[Problem], material: Material) -> list[Problem]:
+    """The problems with bids called by their bidders: nobody knows a bid by its id."""
+    found = []
+    for problem in problems:
+        message = problem.message
+        for id, name in material.names.items():
+            message = message.replace(id, f"“{name}”")
+        found.append(replace(problem, message=message))
+    return found
 
 
 def refuse(problems: Sequence[Problem]) -> NoReturn:

@@ -300,8 +300,9 @@ def _told(live: Live, draft: Roadshow) -> Roadshow:
     pool = live.pool
     best = live.best()
     chosen = live.chosen
+    # Locks bind who solves, not who cancels.
     spares = alternates(
-        pool, live.rows, live.terms, chosen, draft.number("spares"),
+        pool, [row for row in live.rows if row.rule.kind != "lock"], live.terms, chosen, draft.number("spares"),
         [at for pitch in draft.alternates if (at := pool.place(pitch.achievement)) is not None and not chosen[at]],
     )  # fmt: skip
     standing = [Pitch(achievement=pool.ids[one.at], replaces=_ids(pool, one)) for one in spares]
@@ -383,6 +384,6 @@ def _notes(before: Live, after: Live, edit: Edit) -> tuple[str, ...]:
     notes = []
     if edit.operation == "drop" and edit.fill and len(after.roadshow.stage) < len(before.roadshow.stage):
         notes.append("没有人能补上这个位置而不违反规则，先空着；可以另加一项，或放宽规则后重新求解")
-    if edit.operation != "solve" and after.roadshow.timetable is not None:
+    if set(before.roadshow.ids) != set(after.roadshow.ids) and after.roadshow.timetable is not None:
         notes.append("日程是按改动前的阵容排的，请重新排")
     return tuple(notes)

@@ -1,6 +1,6 @@
 """A roadshow from what it is asked to be held for to a record of the store: started, changed, released."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -14,6 +14,8 @@ from matcher.lineup_candidates import field_of_theme, scenes_of_field
 from matcher.lineup_conflicts import Clash
 from matcher.roadshow_edits import Changed, Edit, applied, proposed
 from matcher.roadshow_live import Live, Shown
+from matcher.roadshow_meetings import unresolved_meetings
+from matcher.roadshow_timetable import booked_elsewhere, kept_timetable, unresolved
 from matcher.roadshows import Out, Roadshow, Version, edited, new_roadshow, seen_draft, with_settings
 from matcher.tasks import OFFICER, Task, carry_out
 
@@ -126,6 +128,16 @@ def write(store: Store, roadshow: Roadshow, *, actor: str, at: datetime, reason:
     """
     done = carry_out(store, [PutProcess(process=roadshow)], actor=actor, at=at, reason=reason, since=since)
     return done.revision
+
+
+def unresolved_plans(id: str, lineup: Mapping[str, Any], others: Iterable[Roadshow]) -> list[str]:
+    """What of timetable and meetings has to be settled before roadshow ``id`` is released, in Chinese.
+
+    ``lineup``: ``lineup_values``; ``others``: the roadshows that may have its rooms.
+    """
+    elsewhere = booked_elsewhere(id, others)
+    timetable = kept_timetable(lineup, elsewhere)
+    return unresolved(lineup, elsewhere) + unresolved_meetings(lineup, timetable)
 
 
 def with_plan(

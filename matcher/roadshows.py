@@ -13,6 +13,7 @@ from pydantic import Field
 from graph.problems import Problem, Refused
 from graph.processes import Move, Rules, State, moved, opened
 from graph.values import VISIBILITY_LABELS, Day, Id, Text, Title, Visibility
+from graph.visibility import may_see
 from matcher.lineup import LEVEL_LABELS, RULE_LABELS, Broken, RuleKind, RuleLevel, Terms, lineup_policy
 from matcher.process_values import Paper, Part, to_the_second
 
@@ -76,6 +77,34 @@ class Version(Part):
     meetings: dict[str, Any] | None = None
 
 
+class Ranked(Part):
+    """A pitch in the results of a round: ``rank`` and ``score`` where it was scored, else why not in ``reason``.
+
+    ``tie``: what put it before the next of the same score; ``through``: it goes into the next round.
+    """
+
+    entry: str
+    title: str
+    rank: int = 0
+    score: str = ""
+    tie: str = ""
+    award: str = ""
+    through: bool = False
+    reason: str = ""
+
+
+class ScoredRound(Part):
+    """The results of a round as they were kept, with all that they were worked out from (``matcher/roadshow_results.py``)."""
+
+    number: int
+    title: str
+    at: datetime
+    by: str
+    rule: str
+    ranking: tuple[Ranked, ...]
+    made_from: dict[str, Any]
+
+
 class Roadshow(Paper):
     """A roadshow. ``about`` are the keys of those it is held for; ``stage`` is in running order.
 
@@ -108,6 +137,7 @@ class Roadshow(Paper):
     timetable: dict[str, Any] | None = Field(None, title="日程")
     meetings: dict[str, Any] | None = Field(None, title="洽谈")
     versions: tuple[Version, ...] = Field((), title="版本")
+    rounds: tuple[ScoredRound, ...] = Field((), title="各轮成绩")
     reason: Text = Field("", title="原因")
 
     @property
@@ -165,6 +195,8 @@ def roadshow_rules() -> Rules:
                 move("edit", "改动", ("draft", "released"), "draft"),
                 move("release", "发布", ("draft",), "released"),
                 move("hold", "举办", ("released",), "held"),
+                # A contest goes on after its first round, and on the day there are late changes: each stays what it is.
+                *(move(f"score_{state}", "记成绩", (state,), state) for state in ("draft", "released", "held")),
                 move("close", "归档", ("held",), "closed"),
                 move("cancel", "取消", ("draft", "released"), "cancelled", _has_reason),
             )
@@ -291,6 +323,24 @@ def shown_before(roadshow: Roadshow, others: Iterable[Roadshow]) -> tuple[tuple[
             found.append((when, other.id, other.title or other.id, other.versions[-1].stage))
     found.sort(key=lambda one: (one[0], one[1]), reverse=True)
     return tuple((title, frozenset(p.achievement for p in stage)) for _, _, title, stage in found)
+
+
+def open_to(store: Any, audience: Visibility) -> list[Roadshow]:
+    """The city's roadshows that others may see, each as it was last released: those made for ``audience`` or a wider one.
+
+    A draft that was never released is nobody's but its organiser's, and so is one that was cancelled; rooms and times
+    that a later draft changes are seen when that is released.
+    """
+    return [
+        one.model_copy(
+            update={
+                "state": "released" if one.state == "draft" else one.state,
+                **{name: getattr(one.versions[-1], name) for name in ("stage", "alternates", "timetable", "meetings")},
+            }
+        )
+        for one in store.processes(Roadshow, "")
+        if one.versions and one.state != "cancelled" and may_see(audience, one.audience)
+    ]  # fmt: skip
 
 
 def lineup_values(roadshow: Roadshow, records: Any, version: int | None = None) -> dict[str, Any]:

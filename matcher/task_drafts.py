@@ -42,8 +42,9 @@ def task_from_scene(scene: Scene, id: str, *, register: Register, at: datetime, 
     }  # fmt: skip
     if scene.deadline and (end := parse_moment(scene.deadline)) and end > at:
         drawn["deadline"] = end
-    if scene.indicators:
-        drawn["acceptance"] = f"在发榜单位现场验收，逐项检测并达到：{scene.indicators.rstrip('。；')}。"
+    # What is accepted is what is asked for: indicators that are given replace those of the scene here too.
+    if asked := str(values.get("indicators") or scene.indicators):
+        drawn["acceptance"] = f"在发榜单位现场验收，逐项检测并达到：{asked.rstrip('。；')}。"
     return new_task(id, at=at, about=(("scene", scene.id),), **(drawn | _said(values)))
 
 

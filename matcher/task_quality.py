@@ -171,7 +171,7 @@ def _rules(task: Task) -> Iterator[Problem]:
     if not task.poster:
         yield _finding("发榜单位", "task_poster", "没有写发榜单位", "补填单位全称")
     elif not task.poster_uscc:
-        remedy = "补填 18 位统一社会信用代码，用来查投标人是否与发榜单位有关联"
+        remedy = "补填 18 位统一社会信用代码，用来查投标人是否与发榜单位有关联；不填，评审和定标会停下等核实"
         yield _finding("发榜单位信用代码", "task_poster_uscc", "没有发榜单位的信用代码", remedy, "warning")
     if fault := rubric_fault(task.rubric):
         yield _finding(

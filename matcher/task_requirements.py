@@ -324,7 +324,7 @@ def one_gives_up(task: Any, values: Values, at: datetime) -> Problem | None:
 
 
 def milestones_fit(task: Any, values: Values, at: datetime) -> Problem | None:
-    """What is paid at milestones does not exceed the bounty; a race pays at its gates instead."""
+    """What is paid at milestones exceeds neither the bounty nor what the winners asked for; a race pays at its gates."""
     if task.selection == "race":
         return None
     milestones = values.get("milestones", ())
@@ -338,6 +338,13 @@ def milestones_fit(task: Any, values: Values, at: datetime) -> Problem | None:
     if total > task.bounty:
         return _problem(
             "task_milestones", f"里程碑金额合计 {in_wan(total)}，超过榜金 {in_wan(task.bounty)}", "请调整金额"
+        )
+    asked = [one.amount for one in task.decisions if one.won and not one.abandoned]
+    if None not in asked and total > (most := sum(asked)):
+        return _problem(
+            "task_milestones",
+            f"里程碑金额合计 {in_wan(total)}，超过中榜投标的申请金额 {in_wan(most)}",
+            "请调整金额",
         )
     return None
 

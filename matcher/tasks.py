@@ -78,7 +78,10 @@ class Opinion(Part):
 
 
 class Decision(Part):
-    """What became of a valid bid: its points (0–100), its place from 1, what its bidder is told, whether it gave up."""
+    """What became of a valid bid: its points (0–100), its place from 1, what its bidder is told, whether it gave up.
+
+    ``amount`` is what it asked for, in 元.
+    """
 
     bid: str
     bidder: str
@@ -87,6 +90,7 @@ class Decision(Part):
     won: bool
     reason: str
     abandoned: bool = False
+    amount: int | None = None
 
 
 class Milestone(Part):

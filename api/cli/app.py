@@ -39,8 +39,9 @@ from api.cli import (
     upkeep,
     users,
 )
-from api.cli.screen import ReaderGone, say, say_error
+from api.cli.screen import ReaderGone, say, say_error, say_refused
 from api.cli.usage import ChineseCommand, ChineseGroup, explained
+from graph.problems import Refused
 
 app = typer.Typer(
     name="jiebang",
@@ -149,10 +150,8 @@ def _say_usage(error: TyperException) -> int:
 def _say_refusal(error: Exception) -> int:
     """Say what was refused; what nobody foresaw is a bug and is raised on."""
     message, remedy = getattr(error, "message", None), getattr(error, "remedy", None)
-    several = getattr(error, "problems", ())
-    if len(several) > 1:
-        for problem in several:
-            say_error(problem.message, problem.remedy)
+    if isinstance(error, Refused):
+        say_refused(error)
     elif isinstance(message, str) and isinstance(remedy, str):
         say_error(message, remedy)
     elif isinstance(error, OSError):

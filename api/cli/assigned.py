@@ -64,13 +64,18 @@ def _say_more(count: int, most: int, unit: str) -> None:
         say(f"……另有 {count - most} {unit}，全部见 --out 方案.xlsx。")
 
 
-def _show_difference(found: "Difference") -> None:
-    say()
+def difference_line(found: "Difference") -> str:
+    """What came, went and stayed against an older plan, in numbers."""
     refit = f"（其中 {found.refitted:+.2f} 来自保留的对子重新打分）" if found.refitted else ""
-    say(
+    return (
         f"与旧方案相比：新增 {len(found.added)} 对，取消 {len(found.removed)} 对，保留 {len(found.kept)} 对，"
         f"预计够好的对数 {found.change:+.2f}{refit}。"
     )
+
+
+def _show_difference(found: "Difference") -> None:
+    say()
+    say(difference_line(found))
     for word, pairs in (("新增", found.added), ("取消", found.removed)):
         for pair in pairs:
             say(f"  {word} {pair.scene}—{pair.achievement}（把握 {pair.fit:.0%}）")

@@ -189,7 +189,7 @@ def _show(outcome: Outcome) -> None:
 
 
 def _write(path: Path, outcome: Outcome) -> None:
-    from api.cli.assigned import summary, write
+    from api.cli.assigned import difference_line, summary, write
     from api.output_files import writing
 
     if path.suffix.lower() == ".json":
@@ -201,6 +201,8 @@ def _write(path: Path, outcome: Outcome) -> None:
         with writing(path, ".xlsx"):
             write(path, outcome)
     say(summary(outcome.plan))
+    if outcome.difference is not None:
+        say(difference_line(outcome.difference))
     say(f"已写入 {path}。")
 
 

@@ -74,7 +74,7 @@ def propose(
             done = awarding.propose(store, task.id, winners=winners, actor=who, at=at)
     _tell(done.award)
     say_state(done.task)
-    say(f"下一步：核对后公示 jiebang award notice {task.id} --out 公示.docx")
+    say(f"下一步：核对后公示 jiebang award notice {task.id} --office 公示单位 --contact 联系方式")
 
 
 def _points(store: "Store", task_id: str, texts: list[str] | None) -> dict[str, Decimal]:
@@ -145,7 +145,9 @@ def show(
 def notice(
     context: typer.Context,
     id: TaskId,
-    out: Annotated[Path, typer.Option("--out", help="公示文件写到哪里（.docx）。")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="公示文件写到哪里（.docx）；不写则为 公示-榜单编号.docx。")
+    ] = None,
     office: Annotated[str, typer.Option(help="公示单位。", show_default=False)] = "",
     contact: Annotated[str, typer.Option(help="联系方式。", show_default=False)] = "",
     by: By = None,
@@ -155,19 +157,23 @@ def notice(
     from api.review_papers import write_notice
     from matcher.awarding import publish
 
-    check_target(out, ".docx")
     who = named_person(by)
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         found = _known(store, id)
+        path = out or Path(f"公示-{found.id}.docx")
+        check_target(path, ".docx")
         made = (
             found
             if found.state in ("notice", "effective")
             else publish(store, found.id, actor=who, at=now()).award
         )
-        write_notice(out, made, office=office, contact=contact)
+        write_notice(path, made, office=office, contact=contact)
     say(f"{'已公示' if made is not found else '已公示过，文件重新写过'}：{_period(made)}")
-    say(f"公示文件：{out}")
+    say(f"公示文件：{path}")
+    if not office or not contact:
+        say("公示单位、联系方式没有写，文件里留了空：加 --office 单位 --contact 联系方式 重写。")
+    say(f"收到异议：jiebang award object {made.id} --from 谁 --text 内容")
     say(f"期满且没有未答复的异议后：jiebang award confirm {made.id}")
 
 

@@ -27,6 +27,9 @@ def say_all(shown: Sequence["Bid"], task: "Task", fits: Sequence["Fit"], full: b
     from matcher.ranker import LEVELS
 
     if not task.is_unsealed:
+        if not task.published_at:
+            say(f"{task.id} 还没有发榜，没有投标。")
+            return
         say(f"{task.id} 收到 {task.bids} 个投标，密封，截止 {in_china(task.deadline)} 后开标才能看。")
         return
     say(f"{task.id} 收到 {task.bids} 个投标，有效 {len(task.valid_bids)} 个：")

@@ -9,7 +9,17 @@ import typer
 
 from api.cli.bid_pages import say_all, say_own
 from api.cli.feedback import AsJson, By, named_person, refuse, say_json
-from api.cli.proceedings import Reason, TaskId, known_task, note_sealed, now, pairs, say_problems, say_state
+from api.cli.proceedings import (
+    Reason,
+    TaskId,
+    known_task,
+    note_sealed,
+    now,
+    pairs,
+    refuse_field,
+    say_problems,
+    say_state,
+)
 from api.cli.screen import say
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
@@ -201,7 +211,7 @@ def _values(
     known |= {title.removesuffix("（万元）"): name for name, title in titles.items()}
     for name, text in pairs(given, "--set").items():
         if name not in known:
-            refuse(f"没有“{name}”这一项。", f"可填：{'、'.join(titles.values())}。")
+            refuse_field(name, list(titles.values()))
         values[known[name]] = text
     if answers := pairs(answer, "--answer"):
         values["replies"] = tuple(Reply(indicator=name, text=text) for name, text in answers.items())

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from api.cli.feedback import refuse
-from api.cli.screen import say, say_aside, say_error
+from api.cli.screen import say, say_aside, say_refused
 
 if TYPE_CHECKING:
     from graph.kinds import Node
@@ -87,8 +87,7 @@ def say_case_moves(file: "CaseFile", at: datetime) -> None:
 
 def say_case_refused(file: "CaseFile", chosen: "Move", refused: "Refused") -> None:
     """Why a step was refused, and how it is written where something was not told."""
-    for problem in refused.problems or (refused,):
-        say_error(problem.message, problem.remedy)
+    say_refused(refused)
     if refused.code == "move_requirement" and chosen.name in _TELL:
         say_aside(f"写法：jiebang case move {file.id} {chosen.label} {_TELL[chosen.name].format(id=file.id)}")
 
@@ -100,8 +99,8 @@ def say_case_next(file: "CaseFile") -> None:
     move = f"jiebang case move {file.id}"
     match file.state:
         case "draft" if missing := [one for one in lacking(file) if one != "建设单位同意"]:
-            edit = f"jiebang case edit {file.id} --set 项目=内容"
-            say(f"接下来：还有 {len(missing)} 项待补（jiebang case show {file.id} 列出） {edit}")
+            say(f"接下来：还有 {len(missing)} 项待补；填表 jiebang case template {file.id}，")
+            say(f"        或逐项 jiebang case edit {file.id} --set 项目=内容")
         case "draft" if not file.consent:
             say(f'接下来：{move} 建设单位同意 --consent "单位、日期和依据"')
         case "draft":

@@ -17,7 +17,7 @@ from api.cli.case_pages import (
     step_of,
 )
 from api.cli.feedback import AsJson, By, named_person, refuse, refuse_unknown, say_json, spellings
-from api.cli.proceedings import now, pairs
+from api.cli.proceedings import now, pairs, refuse_field, say_problems
 from api.cli.screen import moment, say, table
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
@@ -39,6 +39,7 @@ _Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="填一项：项目=内容，可多次；项目就是案例表的列名，如 做法、成效指标。"),
 ]
+_Form = Annotated[Path | None, typer.Argument(metavar="文件", help="填好的案例表（jiebang case template）。")]
 _Audience = Annotated[str, typer.Option(help="只用谁能看到的内容：public 公开、partner 合作方、staff 内部。")]
 
 
@@ -48,17 +49,44 @@ def register(app: typer.Typer) -> None:
 
 
 @cases.command(cls=ChineseCommand)
+def template(
+    context: typer.Context,
+    id: Annotated[
+        str, typer.Argument(metavar="案例编号", help="哪个案例：已有的内容先填好；不写则是空白的。")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="写到哪里（.xlsx）；不写则为 案例表-编号.xlsx。")
+    ] = None,
+) -> None:
+    """生成案例表：一项一行，成效指标一条一行；填好后 case edit 或 case new。"""
+    from api.output_files import writing
+    from api.process_forms import write_case_form
+
+    file = None
+    if id:
+        settings: Settings = context.obj
+        with settings.home.open_store(create=False) as store:
+            file = known_case(store, id)
+    path = out or Path(f"案例表-{_in_a_name(file.id)}.xlsx" if file else "案例表.xlsx")
+    with writing(path, ".xlsx"):
+        write_case_form(path, file)
+    back = f"jiebang case edit {file.id} {path}" if file else f"jiebang case new {path}"
+    say(f"已写好 {path}；填好后：{back}")
+
+
+@cases.command(cls=ChineseCommand)
 def new(
     context: typer.Context,
+    form: _Form = None,
     given: _Set = None,
     scene: Annotated[str | None, typer.Option("--scene", help="关联库中的场景（编号）。")] = None,
     achievement: Annotated[str | None, typer.Option("--achievement", help="关联库中的成果（编号）。")] = None,
     by: By = None,
 ) -> None:
-    """起草一个案例，内容用 --set 逐项填；草稿别人看不到，也不影响排序。"""
+    """起草一个案例：用填好的表，或用 --set 逐项填（比表优先）；草稿别人看不到，也不影响排序。"""
     from matcher.case_steps import add_case
 
-    who, values = named_person(by), attributes(pairs(given, "--set"))
+    who, values = named_person(by), _values(form, given)
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         if scene:
@@ -167,13 +195,18 @@ def show(context: typer.Context, id: _Id, as_json: AsJson = False) -> None:
 
 
 @cases.command(cls=ChineseCommand)
-def edit(context: typer.Context, id: _Id, given: _Set = None, by: By = None) -> None:
-    """补填或修改草稿；改了内容，建设单位的同意要重新取得。"""
+def edit(
+    context: typer.Context, id: _Id, form: _Form = None, given: _Set = None, by: By = None
+) -> None:  # fmt: skip
+    """补填或修改草稿：用填好的表（jiebang case template 案例编号），或用 --set 逐项；改了内容，建设单位的同意要重新取得。"""
     from matcher.case_steps import edit_case
 
-    who, values = named_person(by), attributes(pairs(given, "--set"))
+    who, values = named_person(by), _values(form, given)
     if not values:
-        refuse("没有写要改什么。", "请加 --set 项目=内容，例如 --set 可复制条件=单程三十公里以内。")
+        refuse(
+            "没有写要改什么。",
+            f"请加 --set 项目=内容，例如 --set 可复制条件=单程三十公里以内；或填表：jiebang case template {id}。",
+        )
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         before = known_case(store, id)
@@ -312,7 +345,7 @@ def export(
 
     if not isinstance(seen, Record):
         refuse(f"案例 {file.id} 不在这次的可见范围之内。", "请换 --audience，或改案例的可见范围。", code=1)
-    path = path or Path(f"典型案例-{file.id.replace('/', '_').replace(':', '_')}.docx")
+    path = path or Path(f"典型案例-{_in_a_name(file.id)}.docx")
     write_case(path, seen, draft=draft)
     say(f"已写好 {path}。" + (f"这是{draft}，文中已标明未发布。" if draft else ""))
 
@@ -336,6 +369,24 @@ def history(context: typer.Context, id: _Id, as_json: AsJson = False) -> None:
         say(f"第 {entry.revision} 次改动 {moment(entry.at)} {entry.actor}：{entry.reason}")
 
 
+def _in_a_name(id: str) -> str:
+    return id.replace("/", "_").replace(":", "_")
+
+
+def _values(form: Path | None, given: list[str] | None) -> dict[str, Any]:
+    """What a form and the options say, by attribute; the options win."""
+    values: dict[str, Any] = {}
+    if form is not None:
+        from api.process_forms import read_case_form
+
+        read = read_case_form(form)
+        if read.problems:
+            say_problems(read.problems)
+            refuse(f"“{form.name}”有 {len(read.problems)} 处要改，没有写入。", "改好后再运行一次。", code=1)
+        values |= read.values
+    return values | attributes(pairs(given, "--set"))
+
+
 def attributes(given: dict[str, str]) -> dict[str, Any]:
     """Values by attribute from values by Chinese title (any header of the case sheet, or attribute), or the command ends."""
     from graph.kinds import Case, columns
@@ -350,7 +401,7 @@ def attributes(given: dict[str, str]) -> dict[str, Any]:
     known["背景与需求"] = "summary"
     if unknown := [name for name in given if name not in known]:
         labels = [about.label for name, about in columns(Case).items() if name in CONTENT]
-        refuse(f"没有“{unknown[0]}”这一项。", f"可填：{'、'.join(labels)}。")
+        refuse_field(unknown[0], labels)
     return {known[name]: value for name, value in given.items()}
 
 

@@ -268,9 +268,8 @@ def release(
 ) -> None:  # fmt: skip
     """发布现在的阵容为下一版；还有须在发布前解决的冲突则不发布。"""
     from matcher.roadshow_differences import version_lines
-    from matcher.roadshow_steps import write
-    from matcher.roadshow_timetable import unresolved
-    from matcher.roadshows import lineup_values, released, seen_draft
+    from matcher.roadshow_steps import unresolved_plans, write
+    from matcher.roadshows import Roadshow, lineup_values, released, seen_draft
 
     who, at = named_person(by), now()
     settings: Settings = context.obj
@@ -280,7 +279,8 @@ def release(
         since, roadshow = engine.whole.revision(), known_roadshow(engine.whole, id)
         seen_draft(roadshow, seen)
         live = _live(engine, roadshow, date.today())
-        standing = unresolved(lineup_values(roadshow, engine.store))
+        others = engine.whole.processes(Roadshow)
+        standing = unresolved_plans(roadshow.id, lineup_values(roadshow, engine.store), others)
         made = released(roadshow, live.conflicts, by=who, role="staff", at=at, note=note, unresolved=standing)
         number = len(made.versions)
         write(engine.whole, made, actor=who, at=at, reason=f"发布第 {number} 版", since=since)

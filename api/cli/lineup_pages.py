@@ -42,6 +42,11 @@ def show_lineup(
     _say_rules(own)
     if duty and own.state == "draft":
         say(f"接下来：jiebang lineup swap|drop|add|lock {own.id} …；jiebang lineup release {own.id} 发布")
+        if own.timetable is None:
+            when = own.day or "2026-12-05"
+            say(
+                f'      排日程：jiebang lineup timetable {own.id} --session "上午场={when} 09:00-11:30@一号厅"'
+            )
 
 
 def _standing(own: Roadshow, total: int, gap: float, conflicts: Sequence[Broken]) -> str:
@@ -68,12 +73,12 @@ def _stage(live: "Live", stage: Sequence[Pitch]) -> None:
             say(f"  {pitch.achievement} {pitch.reason}")
 
 
-def say_conflicts(conflicts: Sequence[Broken]) -> None:
-    """The rules that a lineup breaks, by level."""
+def say_conflicts(conflicts: Sequence[Broken], *, new: bool = False) -> None:
+    """The rules that a lineup breaks, by level; ``new`` where all of them are."""
     if not conflicts:
         say("与规则没有冲突。")
         return
-    say(f"与规则冲突 {len(conflicts)} 处：")
+    say(f"{'新出现的' if new else '与规则'}冲突 {len(conflicts)} 处：")
     for one in conflicts:
         say(f"  {LEVEL_LABELS[one.rule.level]}  {one.message}")
 
@@ -86,7 +91,7 @@ def show_left_out(live: "Live", left: Sequence[LeftOut]) -> None:
         at = live.pool.place(one.id)
         fit = in_points(int(live.pool.value[at])) if at is not None else ""
         say(
-            f"  {live.pool.called(one.id)}，适配 {fit}：{one.reason}"
+            f"  {live.pool.called(one.id)}{'' if one.reason.startswith('适配') else f'，适配 {fit}'}：{one.reason}"
             if at is not None
             else f"  {one.id}：不是候选"
         )
@@ -148,14 +153,20 @@ def show_change(before: Roadshow, made: "Changed", *, dry_run: bool = False) -> 
     say(
         f"总适配度 {in_points(made.before)} → {in_points(after.total)}（{_standing(after, after.total, made.gap, made.conflicts)}）"
     )
-    if made.new_conflicts:
+    if made.new_conflicts and len(made.new_conflicts) < len(made.conflicts):
         say("新出现的冲突：")
         for one in made.new_conflicts:
             say(f"  {LEVEL_LABELS[one.rule.level]}  {one.message}")
-    say_conflicts(made.conflicts)
+    say_conflicts(
+        made.conflicts, new=bool(made.new_conflicts) and len(made.new_conflicts) == len(made.conflicts)
+    )
     for note in made.notes:
         say(f"注意：{note}。")
     if dry_run:
         say("以上没有记入。去掉 --dry-run 正式记入。")
     else:
         say(f"已记为第 {after.draft} 稿。" + ("这一稿还没有发布。" if after.versions else ""))
+        if any(one.rule.binds for one in made.conflicts):
+            say(f"下一步：jiebang lineup solve {after.id} 改动最少地满足规则")
+        elif after.timetable is not None and set(after.ids) != set(before.ids):
+            say(f"下一步：jiebang lineup timetable {after.id} 重新排日程")

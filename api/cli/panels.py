@@ -1,6 +1,7 @@
 """Panels of experts: draw one by lot against the bids, show it, let somebody step back."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,11 +9,13 @@ import typer
 from api.cli.feedback import AsJson, By, named_person, refuse, say_json
 from api.cli.proceedings import TaskId, known_task, now
 from api.cli.review_material import Cleared, Declared, clearances, declarations, refuse_problems
-from api.cli.screen import moment, say, table
+from api.cli.screen import moment, say, say_aside, table
 from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand, ChineseGroup
 
 if TYPE_CHECKING:
+    from graph.kinds import Expert
+    from graph.store.store import Store
     from matcher.panels import Quota
     from matcher.review_processes import Panel
 
@@ -27,7 +30,7 @@ panel = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to ``app``."""
-    for command in (draw, show, recuse):
+    for command in (draw, template, show, recuse):
         panel.command(cls=ChineseCommand)(command)
     app.add_typer(panel)
 
@@ -75,13 +78,17 @@ def draw(
             left_out=exclude or (), declared=declarations(store, declared),
             clearances=clearances(store, task.id, cleared, who), actor=who, at=at, keep=not dry_run,
         )  # fmt: skip
+        experts = _experts(store)
     if found.panel is None:
         barred = [(one.id, one.barred) for one in found.pool if one.barred]
         _tell_barred({one.id: one.name for one in found.pool}, barred)
+        if any(one.code == "panel_doubtful" for one in found.problems):
+            say_aside(
+                f"申报表：jiebang panel template {task.id}；填好后 jiebang panel draw {task.id} --declared 文件"
+            )
         refuse_problems(found.problems)
         return
-    about = {one.id: (one.organisation, one.position) for one in found.pool}
-    _tell(found.panel, about)
+    _tell(found.panel, {id: (node.organisation, node.position) for id, node in experts.items()})
     if len(found.panel.alternates) < found.standby:
         say(f"要求候补 {found.standby} 位，只排得出 {len(found.panel.alternates)} 位。")
     if dry_run:
@@ -90,16 +97,35 @@ def draw(
         say(f"已记入。下一步：jiebang review assign {task.id}")
 
 
+def template(
+    context: typer.Context,
+    id: TaskId,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="写到哪里（.xlsx）；不写则为 专家申报表-榜单编号.xlsx。")
+    ] = None,
+) -> None:
+    """生成专家申报表：库里的专家一人一行，填申报回避、顾问单位、单位核实人；抽取时用 --declared 带上。"""
+    from api.review_papers import write_declaration_form
+
+    settings: Settings = context.obj
+    with settings.home.open_store(create=False) as store:
+        task, experts = known_task(store, id), _experts(store)
+    if not experts:
+        refuse("库里还没有专家。", "请先 jiebang template 专家 生成模板，填好后 jiebang import。", code=1)
+    path = out or Path(f"专家申报表-{task.id}.xlsx")
+    write_declaration_form(path, list(experts.values()))
+    say(f"已写好 {path}（{len(experts)} 位专家）；填好后：jiebang panel draw {task.id} --declared {path}")
+
+
 def show(context: typer.Context, id: TaskId, as_json: AsJson = False) -> None:
     """看专家组：成员、候补、抽签的条件和种子、谁因为什么不能参加、谁回避过。"""
-    from graph.kinds import Expert
     from matcher.review_processes import Panel
 
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         task = known_task(store, id)
         found = store.process(Panel, task.id)
-        experts = {node.id: node for node in store.nodes("expert") if isinstance(node, Expert)}
+        experts = _experts(store)
     if found is None:
         refuse(f"{task.id} 还没有专家组。", f"请先运行 jiebang panel draw {task.id}。", code=1)
     if as_json:
@@ -146,6 +172,12 @@ def recuse(
     say(
         f"已经分给{out}的标书改由{into}评，{out}的评分不再计入；重发评分表：jiebang review template {task.id}"
     )
+
+
+def _experts(store: "Store") -> "dict[str, Expert]":
+    from graph.kinds import Expert
+
+    return {node.id: node for node in store.nodes("expert") if isinstance(node, Expert)}
 
 
 def _quotas(texts: Sequence[str] | None, *, of_position: bool) -> "list[Quota]":

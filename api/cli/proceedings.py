@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -61,6 +61,13 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
             refuse(f"{option} 里“{name.strip()}”写了两次。", "请只留一个。")
         found[name.strip()] = value.strip()
     return found
+
+
+def refuse_field(name: str, titles: Sequence[str]) -> NoReturn:
+    """End the command because there is no such field: with those that its name is a part of, else with all."""
+    near = [title for title in titles if name in title or title in name]
+    said = f"你是否想写 {'、'.join(near)}？" if near else f"可填：{'、'.join(titles)}。"
+    refuse(f"没有“{name}”这一项。", said)
 
 
 def by_organisation(given: Mapping[str, str], known: Mapping[str, str], option: str) -> dict[str, str]:

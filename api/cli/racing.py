@@ -54,6 +54,7 @@ def start(
         race = start_race(store, task.id, gates, actor=who, at=now())
     say(f"已开赛：{'、'.join(team.name for team in race.teams)}；预留 {in_wan(race.balance.reserved)}。")
     _say_gates(race)
+    _say_next(race)
 
 
 @races.command("gate", cls=ChineseCommand)
@@ -85,6 +86,12 @@ def judge(
                 reason=f"关口“{name}”延期：{reason}",
             )  # fmt: skip
         else:
+            if before.next_gate is None or not before.running:
+                refuse(
+                    f"{before.id} 的赛马已经结束，没有待评的关口。",
+                    f"查看：jiebang race show {before.id}。",
+                    code=1,
+                )
             known = {team.bid: team.name for team in before.running}
             texts = by_organisation(pairs(point, "--point"), known, "--point")
             points = {team: read_value(parse_points, text, "--point") for team, text in texts.items()}
@@ -96,6 +103,7 @@ def judge(
             )  # fmt: skip
     say(f"关口“{name}”{'已延期' if extend else '已评审'}。")
     _say_race(race)
+    _say_next(race)
 
 
 @races.command("withdraw", cls=ChineseCommand)
@@ -124,6 +132,7 @@ def leave(
         )  # fmt: skip
     say(f"“{known[chosen]}”已退出{f'，退还 {in_wan(amount)}' if amount else ''}。")
     _say_race(race)
+    _say_next(race)
 
 
 @races.command(cls=ChineseCommand)
@@ -201,6 +210,14 @@ def _say_race(race: "Race") -> None:
         f"  资金：预算 {in_wan(money.budget)} = 已拨付 {in_wan(money.released)} + 已收回 {in_wan(money.returned)}"
         f" + 预留 {in_wan(money.reserved)}"
     )
+
+
+def _say_next(race: "Race") -> None:
+    if race.next_gate is not None and race.running:
+        said = " ".join(f"--point {team.name}=得分 --evidence {team.name}=证据" for team in race.running)
+        say(f"接下来：评“{race.next_gate.name}” jiebang race gate {race.id} {said}")
+    else:
+        say(f"接下来：jiebang task move {race.id} 转绩效评价")
 
 
 def _say_results(race: "Race") -> None:

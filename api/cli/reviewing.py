@@ -1,6 +1,7 @@
 """The reading and marking of bids: assign experts, hand out and take in mark sheets, sum up."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from api.cli.usage import ChineseCommand, ChineseGroup
 
 if TYPE_CHECKING:
     from graph.kinds import Expert
+    from graph.problems import Problem
     from graph.store.store import Store
     from matcher.grading import Grading
     from matcher.review_material import Material
@@ -97,16 +99,33 @@ def assign_bids(
 def write_template(
     context: typer.Context,
     id: TaskId,
-    out: Annotated[Path, typer.Option("--out", help="写到哪里（.xlsx）。")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="写到哪里：一份 .xlsx，或一个文件夹（每位专家单独一份，便于分发）；不写则为 评分表-榜单编号.xlsx。",
+        ),
+    ] = None,
 ) -> None:
     """生成评分表：每位专家一张，列出分给他的标书和评分项。"""
     from api.review_papers import write_mark_sheets
+    from graph.intake.writing import sheet_names
 
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         found = _known_review(store, id)
-    write_mark_sheets(out, found)
-    say(f"已写入 {sum(len(some) > 0 for some in _loads(found).values())} 位专家的评分表：{out}")
+    readers = [who for who, some in found.loads.items() if some]
+    path = out or Path(f"评分表-{found.id}.xlsx")
+    if path.suffix and not path.is_dir():
+        write_mark_sheets(path, found)
+    else:
+        path.mkdir(exist_ok=True)
+        for who in readers:
+            name = sheet_names([f"{found.experts[who]}（{who}）"])[0]
+            write_mark_sheets(path / f"评分表-{name}.xlsx", found, expert=who)
+    say(f"已写入 {len(readers)} 位专家的评分表：{path}")
+    if path.suffix and not path.is_dir():
+        say(f"各人只发自己那一份的，写 --out 文件夹：jiebang review template {found.id} --out 评分表")
     say(f"填好后收回：jiebang review import {found.id} 文件")
 
 
@@ -133,7 +152,8 @@ def take_in(
         for file in files:
             some, wrong = read_marks(file, found, expert)
             marks += some
-            problems += wrong
+            # Of several files a place must say in which.
+            problems += wrong if len(files) == 1 else [replace(one, sheet=_in(file, one)) for one in wrong]
         refuse_problems(problems)
         if not marks:
             refuse("文件里没有一个分数。", "请在评分项各列填好分数后再收。", code=1)
@@ -149,6 +169,9 @@ def take_in(
             say(f"注意：{found.experts[one.expert]}对“{found.entries[one.entry]}”重新评过，以这次为准。")
     if missing := [problem.message for problem in new.problems()]:
         say(f"还没有收齐：{'；'.join(missing)}。")
+        say(
+            f"补收：jiebang review import {found.id} 文件；不能评的：jiebang panel recuse {found.id} 专家 --reason 原因"
+        )
     else:
         say(f"评分已齐。下一步：jiebang review summary {found.id} --out 汇总.xlsx")
 
@@ -177,6 +200,10 @@ def sum_up(
     say(f"下一步：jiebang award propose {found.id}")
 
 
+def _in(file: Path, problem: "Problem") -> str:
+    return f"{file.name}：{problem.sheet}" if problem.sheet else file.name
+
+
 def _known_review(store: "Store", id: str) -> "Review":
     from matcher.review_processes import Review
 
@@ -202,10 +229,6 @@ def _fitting(settings: Settings, store: "Store") -> "Fitting":
     return fits
 
 
-def _loads(found: "Review") -> dict[str, list[str]]:
-    return {who: [entry for entry, some in found.readers.items() if who in some] for who in found.experts}
-
-
 def _tell_assignment(made: "Review") -> None:
     names = made.experts
     rows = [
@@ -214,7 +237,7 @@ def _tell_assignment(made: "Review") -> None:
         for place, entry in enumerate(made.entries, 1)
     ]  # fmt: skip
     table(["序号", "投标单位", "专家", "候补"], rows, [4, 34, 40, 20])
-    say("份数：" + "、".join(f"{names[who]} {len(some)}" for who, some in _loads(made).items()))
+    say("份数：" + "、".join(f"{names[who]} {len(some)}" for who, some in made.loads.items()))
     _tell_barred(made.barred, names, made.entries)
 
 

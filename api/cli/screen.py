@@ -1,13 +1,18 @@
 """What the command line shows: tables and progress for people at a terminal, plain lines in a pipe."""
 
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+
+from graph.problems import Refused
 
 Progress = Callable[[int, int], None]
 _MANY = 100
+_ATTRIBUTE = re.compile(r"(?<=”)（[a-z_]+）")
+_CHINA = timezone(timedelta(hours=8))
 
 
 class ReaderGone(Exception):
@@ -32,6 +37,13 @@ def say_error(message: str, remedy: str) -> None:
     say_aside(f"错误：{_sentence(message)}")
     if remedy:
         say_aside(f"处理：{_sentence(remedy)}")
+
+
+def say_refused(refused: Refused) -> None:
+    """What was refused and how to mend it, one thing after the other where there are several."""
+    for one in refused.problems or (refused,):
+        # A field is called by its Chinese title here; its attribute is for programs.
+        say_error(_ATTRIBUTE.sub("", one.message), one.remedy)
 
 
 def _sentence(text: str) -> str:
@@ -72,8 +84,8 @@ def fitted(text: str, columns: int) -> str:
 
 
 def moment(text: str) -> str:
-    """A moment of the history (ISO 8601) as people here read it: the local day and time, to the second."""
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
+    """A moment of the history (ISO 8601) as a clock in China shows it, wherever the computer says it stands."""
+    return f"{datetime.fromisoformat(text).astimezone(_CHINA):%Y-%m-%d %H:%M:%S}"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:

@@ -16,9 +16,10 @@ from api.cli.proceedings import (
     now,
     pairs,
     read_value,
+    refuse_field,
     say_state,
 )
-from api.cli.screen import say, say_aside, say_error
+from api.cli.screen import say, say_aside, say_refused
 from api.cli.upkeep import Settings
 
 if TYPE_CHECKING:
@@ -119,8 +120,7 @@ def move(
 
 def _say_how(task: "Task", chosen: "Move", refused: "Refused") -> None:
     """Why a step was refused, and how it is written where something was not told."""
-    for problem in refused.problems or (refused,):
-        say_error(problem.message, problem.remedy)
+    say_refused(refused)
     if refused.code == "move_requirement" and chosen.name in _TELL:
         say_aside(f"写法：jiebang task move {task.id} {chosen.label} {_TELL[chosen.name]}")
 
@@ -182,7 +182,7 @@ def attributes(given: Mapping[str, str]) -> dict[str, Any]:
     known = {name: name for name in titles} | {title: name for name, title in titles.items()}
     known |= {title.removesuffix("（万元）"): name for name, title in titles.items()}
     if unknown := [name for name in given if name not in known]:
-        refuse(f"没有“{unknown[0]}”这一项。", f"可填：{'、'.join(titles.values())}。")
+        refuse_field(unknown[0], list(titles.values()))
     return {known[name]: value for name, value in given.items()}
 
 

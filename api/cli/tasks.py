@@ -136,7 +136,10 @@ def check(
             f"库里能回应的{found.what} {found.count} 项（{LEVELS[found.least]}以上，看了前 {found.looked_at} 项）。"
         )
     if errors:
-        say(f"有 {errors} 处必须改，改好才能发榜：jiebang task move {task.id} 修改 --set 项目=内容")
+        move = f"jiebang task move {task.id}"
+        back = {"registered": "", "reviewing": f"先 {move} 退回修改 --reason 理由，再 "}.get(task.state)
+        told = "发榜以后内容不能改" if back is None else f"改好才能发榜：{back}{move} 修改 --set 项目=内容"
+        say(f"有 {errors} 处必须改，{told}")
         raise typer.Exit(1)
     say(f"没有必须改的；有 {len(problems)} 处提醒。" if problems else "没有问题。")
 

@@ -1,7 +1,8 @@
-"""The timetable and the papers of a roadshow: lineup timetable, lineup export."""
+"""The timetable, the papers and the results of a roadshow: lineup timetable, export, results, follow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,19 +16,20 @@ from api.cli.upkeep import Settings
 from api.cli.usage import ChineseCommand
 
 if TYPE_CHECKING:
+    from matcher.grading import Rubric
     from matcher.roadshow_timetable import Kept
-    from matcher.roadshows import Roadshow
+    from matcher.roadshows import Roadshow, ScoredRound
     from matcher.timetable import Programme, Span
 
 _Id = Annotated[str, typer.Argument(metavar="路演编号", help="哪场路演；jiebang lineup list 列出。")]
 _Out = Annotated[Path, typer.Option("--out", help="写到哪里。")]
 _Many = list[str] | None
-_PAPERS = "agenda 议程（.docx .xlsx .html .ics .svg），handbook 项目手册（.docx），marks 评委打分表（.xlsx）"
+_PAPERS = "agenda 议程（.docx .xlsx .html .ics .svg），handbook 项目手册（.docx），marks 评委打分表（.xlsx），meetings 洽谈日程（.xlsx .docx .html .ics）"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to ``lineup``, which ``app`` has."""
-    for command in (timetable, export, results):
+    for command in (timetable, export, results, follow):
         lineup.command(cls=ChineseCommand)(command)
 
 
@@ -86,7 +88,7 @@ def timetable(
                     f"台上没有“{pitch[:40]}”。", f"jiebang lineup show {roadshow.id} 列出台上的项目。", code=1
                 )
             places = placed_at(made, pitch, place_of(text))
-            if bad := forbidden_by(made.programme, made.places, places):
+            if bad := forbidden_by(made.whole, made.places, places):
                 refuse(f"不能这样改：{bad[0].message}。", "请换一个时段，或用 --level 放宽那条规则。", code=1)
             made = replace(made, places=places)
         if solve and not place:
@@ -116,77 +118,143 @@ def export(
     audience: Annotated[str, typer.Option("--audience", help="写给谁看：public、partner 或 staff；不写则按路演的可见范围。", show_default=False)] = "",
     version: Annotated[int | None, typer.Option("--version", min=1, help="已发布的第几版；不写则现在的草稿。")] = None,
     criterion: Annotated[_Many, typer.Option("--criterion", help="打分表的评分项，写 名称=满分，合计 100，可多次。")] = None,
+    number: Annotated[int | None, typer.Option("--round", min=1, help="打分表是第几轮的；不写则下一轮。", show_default=False)] = None,
+    who: Annotated[str, typer.Option("--who", help="洽谈日程只给谁（.ics 必写）。", show_default=False)] = "",
+    teams: Annotated[bool, typer.Option("--teams", help="洽谈日程按团队而不是按嘉宾分页。")] = False,
 ) -> None:  # fmt: skip
-    """导出路演的文书：议程、项目手册、评委打分表；只写所给对象看得到的内容。"""
+    """导出路演的文书：议程、项目手册、评委打分表、洽谈日程；只写所给对象看得到的内容。"""
     from api.output_files import check_target
+    from api.roadshow_files import PAPERS, material, people_named, write_paper
+    from graph.values import VISIBILITY_LABELS
+    from matcher.roadshow_results import open_round
 
-    kinds = {
-        "agenda": (".docx", ".xlsx", ".html", ".ics", ".svg"),
-        "handbook": (".docx",),
-        "marks": (".xlsx",),
-    }
-    names = {
-        "议程": "agenda",
-        "项目手册": "handbook",
-        "手册": "handbook",
-        "评委打分表": "marks",
-        "打分表": "marks",
-    }
+    names = {label: kind for kind, (label, _) in PAPERS.items()} | {"手册": "handbook", "打分表": "marks"}
     kind = names.get(paper.strip(), paper.strip())
-    if kind not in kinds:
+    if kind not in PAPERS:
         refuse(f"没有“{paper[:30]}”这种文书。", f"可写：{_PAPERS}。")
-    check_target(out, *kinds[kind])
+    check_target(out, *PAPERS[kind][1])
+    if audience and audience not in VISIBILITY_LABELS:
+        refuse(f"看不懂 --audience {audience[:20]}。", f"请写 {'、'.join(VISIBILITY_LABELS)}。")
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         roadshow = known_roadshow(store, id)
         if version is not None and version > len(roadshow.versions):
             refuse(f"{roadshow.id} 没有第 {version} 版。", f"已发布 {len(roadshow.versions)} 版。", code=1)
-        values = _values(store, roadshow, audience, version)
-    _write(kind, out, roadshow, values, criterion or [], version or 0)
-    said = f"第 {version} 版" if version else f"第 {roadshow.draft} 稿"
-    say(f"已写入 {roadshow.id} {said}的{next(name for name, one in names.items() if one == kind)}：{out}")
+        about = material(store, roadshow, audience, version)
+    if about.timetable is None and kind in ("agenda", "marks"):
+        refuse(
+            f"{roadshow.id} 还没有排日程。",
+            f"请先 jiebang lineup timetable {roadshow.id} --session …。",
+            code=1,
+        )
+    marked = None
+    if kind == "marks" and about.timetable is not None:
+        rubric = _rubric(criterion) if criterion else None
+        marked = open_round(roadshow, about.timetable, rubric, number=number)
+    someone = people_named(about.meetings.day, [who])[0] if who and about.meetings else None
+    write_paper(out, kind, about, stamp=now(), marked=marked, who=someone, side="team" if teams else "guest")
+    said = f"第 {roadshow.draft} 稿" if about.values["is_draft"] else f"第 {about.values['version']} 版"
+    if marked is not None and marked.number > 1:
+        said += f"第 {marked.number} 轮"
+    say(f"已写入 {roadshow.id} {said}的{PAPERS[kind][0]}：{out}")
 
 
 def results(
     context: typer.Context,
     id: _Id,
-    files: Annotated[list[Path], typer.Argument(metavar="打分表…", help="评委交回的打分表，可几份一起。")],
+    files: Annotated[list[Path] | None, typer.Argument(metavar="打分表…", help="评委交回的打分表，可几份一起；不写则看已记下的成绩。")] = None,
     criterion: Annotated[_Many, typer.Option("--criterion", help="评分项，与发出的打分表相同：名称=满分，可多次。")] = None,
     absent: Annotated[_Many, typer.Option("--absent", help="成果编号=原因：没有到场或迟到，不计分。")] = None,
     award: Annotated[_Many, typer.Option("--award", help="奖项=名额，按名次颁发，可多次，如 一等奖=1。")] = None,
+    through: Annotated[int, typer.Option("--next", min=0, max=1000, help="前几名进入下一轮。")] = 0,
+    number: Annotated[int | None, typer.Option("--round", min=1, help="第几轮；不写则接着已记下的。", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="同分抽签的种子；不写则用日程的。", show_default=False)] = None,
-    later: Annotated[bool, typer.Option("--later", help="不是首轮：离题否决不再有效。")] = False,
+    mean: Annotated[bool, typer.Option("--mean", help="直接平均，不去掉最高分和最低分（评委不到三位时）。")] = False,
+    later: Annotated[bool, typer.Option("--later", help="不是首轮（以前的轮次没有在这里记）：离题否决不再有效。")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="写成路演成绩（.xlsx）。")] = None,
-    record: Annotated[bool, typer.Option("--record", help="把奖项记入成果的获奖情况。")] = False,
+    record: Annotated[bool, typer.Option("--record", help="记下这一轮的成绩和晋级，把奖项记入成果的获奖情况。")] = False,
     by: By = None,
 ) -> None:  # fmt: skip
-    """算路演成绩：去掉最高最低分后平均，同分按规则，离题否决的不计分；可把奖项记入成果。"""
+    """算路演成绩：去掉最高最低分后平均（或 --mean 直接平均），同分按规则，离题否决的不计分；可记下成绩、晋级和奖项。"""
     from api.pitch_sheets import read_pitch_marks, write_results
-    from graph.problems import Problem
+    from api.roadshow_files import material
+    from graph.problems import Problem, Refused
     from matcher.grading import Sheet
     from matcher.pitch_scoring import Award, Results, Veto, awarded
-    from matcher.pitch_scoring import results as scored
+    from matcher.roadshow_results import Marks, open_round, scored, scored_round
 
     settings: Settings = context.obj
     with settings.home.open_store(create=False) as store:
         since, roadshow = store.revision(), known_roadshow(store, id)
-        one = _round(_stored(store, roadshow), roadshow, _rubric(criterion or []), seed, later)
+        if not files:
+            _tell_kept(roadshow)
+            return
+        kept = material(store, roadshow).timetable
+        if kept is None:
+            refuse(
+                f"{roadshow.id} 还没有排日程，不知道谁评谁。",
+                f"请先 jiebang lineup timetable {roadshow.id} --session … --judge …。",
+                code=1,
+            )
+        one = open_round(
+            roadshow,
+            kept,
+            _rubric(criterion) if criterion else None,
+            number=1 if later else number,
+            seed=seed,
+        )
+        if later:
+            one = replace(one, number=2)
+        if mean:
+            one = replace(one, average="mean")
         sheets, vetoes, problems = list[Sheet](), list[Veto](), list[Problem]()
         for file in files:
             some, said, wrong = read_pitch_marks(file, one)
             sheets, vetoes, problems = [*sheets, *some], [*vetoes, *said], [*problems, *wrong]
-        found = problems or scored(one, sheets, vetoes, pairs(absent, "--absent"))
+        marks = Marks(sheets=tuple(sheets), vetoes=tuple(vetoes), absent=pairs(absent, "--absent"))
+        try:
+            found = problems or scored(one, marks)
+        except Refused as refused:
+            if refused.code != "grading_few":
+                raise
+            refuse(refused.message, "请补交打分表；评委不到三位的，加 --mean 直接平均。", code=1)
         if not isinstance(found, Results):
             say_problems(found)
             raise typer.Exit(1)
         prizes = [Award(title=name, number=_number(text)) for name, text in pairs(award, "--award").items()]
         given = {entry: prize.title for entry, prize in awarded(found, prizes)}
-        _tell_results(found, given)
+        made = scored_round(
+            found, marks, prizes, through, by=named_person(by) if record else "", at=now()
+        )  # fmt: skip
+        _tell_results(found, given, through)
         if out:
             write_results(out, found, given)
             say(f"已写入 {out}")
         if record:
-            _record(store, roadshow, given, since, named_person(by))
+            _record(store, roadshow, made, since)
+
+
+def follow(context: typer.Context, id: _Id, as_json: AsJson = False) -> None:
+    """看获奖项目的后续：对接到了哪一步、多久没有新消息，最久的在前。"""
+    from matcher.roadshow_results import followed_winners, winners
+
+    settings: Settings = context.obj
+    with settings.home.open_store(create=False) as store:
+        roadshow = known_roadshow(store, id)
+        found = followed_winners(roadshow, store.outcomes(), now())
+    won = winners(roadshow)
+    if as_json:
+        say_json(
+            [
+                {"id": one.achievement, "title": won[one.achievement][0].title, "award": won[one.achievement][0].award,
+                 "stage": one.stage, "scene": one.scene, "last": one.last.isoformat() if one.last else None, "days": one.days}
+                for one in found
+            ]
+        )  # fmt: skip
+        return
+    rows = [[one.achievement, won[one.achievement][0].title, won[one.achievement][0].award, one.text] for one in found]  # fmt: skip
+    table(["编号", "项目", "奖项", "后续"], rows, [12, 36, 12, 44])
+    say("记进展：jiebang outcome 场景编号 成果编号 阶段")
 
 
 def _number(text: str) -> int:
@@ -195,20 +263,20 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _round(kept: "Kept | None", roadshow: "Roadshow", rubric: Any, seed: int | None, later: bool) -> Any:
-    """The pitches that stand in the timetable, before the judges of their sessions."""
-    from api.pitch_results import round_of
+def _tell_kept(roadshow: "Roadshow") -> None:
+    """The rounds that were kept, and what comes next."""
+    from matcher.roadshow_results import round_lines
 
-    if kept is None:
-        refuse(
-            f"{roadshow.id} 还没有排日程，不知道谁评谁。",
-            f"请先 jiebang lineup timetable {roadshow.id} --session … --judge …。",
-            code=1,
+    if not roadshow.rounds:
+        say(
+            f"{roadshow.id} 还没有记下成绩。记成绩：jiebang lineup results {roadshow.id} 打分表.xlsx --record"
         )
-    return round_of(kept, rubric, seed, later=later)
+    for one in roadshow.rounds:
+        for line in round_lines(one):
+            say(line)
 
 
-def _tell_results(found: Any, given: Mapping[str, str]) -> None:
+def _tell_results(found: Any, given: Mapping[str, str], through: int) -> None:
     say(f"{found.round.title} 成绩（{found.round.rules.text}）")
     rows = [
         [
@@ -216,105 +284,58 @@ def _tell_results(found: Any, given: Mapping[str, str]) -> None:
             one.entry,
             found.round.entries[one.entry],
             str(one.score),
-            given.get(one.entry, ""),
+            "，".join(filter(None, (given.get(one.entry, ""), "晋级" if place <= through else ""))),
             one.tie,
         ]
-        for one in found.standings
+        for place, one in enumerate(found.standings, 1)
     ]
-    table(["名次", "编号", "项目", "得分", "奖项", ""], rows, [4, 10, 40, 7, 10, 30])
+    table(["名次", "编号", "项目", "得分", "奖项", ""], rows, [4, 10, 40, 7, 12, 30])
     for one in found.fallen:
         say(f"没有成绩：“{found.round.entries[one.entry]}”（{one.entry}）：{one.reason}")
 
 
-def _record(store: Any, roadshow: "Roadshow", given: Mapping[str, str], since: int, who: str) -> None:
-    """Put the awards into the achievements, one change."""
-    from api.pitch_results import award_changes
+def _record(store: Any, roadshow: "Roadshow", one: "ScoredRound", since: int) -> None:
+    """Keep the round, and put its awards into the achievements: one change."""
+    from matcher.roadshow_results import results_kept
     from matcher.tasks import carry_out
 
-    changes = award_changes(store, roadshow, given, roadshow.day or now().date())
-    if not changes:
-        refuse("没有奖项可记。", "请用 --award 写明奖项和名额。")
-    done = carry_out(store, changes, actor=who, at=now(), reason=f"路演 {roadshow.id} 的奖项", since=since)
-    new = done.added + done.changed
-    say(f"已把奖项记入 {new} 项成果（第 {done.revision} 次改动）。" if new else "这些奖项以前已经记过。")
-
-
-def _write(
-    kind: str,
-    out: Path,
-    roadshow: "Roadshow",
-    values: Mapping[str, Any],
-    criteria: Sequence[str],
-    version: int,
-) -> None:
-    from api.roadshow_agenda import profiles
-    from api.roadshow_calendar import write_programme_calendar
-    from api.roadshow_page import write_page, write_picture
-    from api.roadshow_papers import (
-        write_agenda_document,
-        write_agenda_workbook,
-        write_handbook,
-        write_mark_sheets,
-    )
-    from matcher.roadshow_timetable import kept_timetable
-
-    if kind == "handbook":
-        write_handbook(out, values["title"] or values["id"], profiles(values))
-        return
-    kept = kept_timetable(values)
-    if kept is None:
-        refuse(
-            f"{roadshow.id} 还没有排日程。",
-            f"请先 jiebang lineup timetable {roadshow.id} --session …。",
-            code=1,
+    _, changes = results_kept(store, roadshow, one, role="staff", at=now(), pool=True)
+    reason = f"路演 {roadshow.id} 第 {one.number} 轮成绩"
+    done = carry_out(store, changes, actor=one.by, at=now(), reason=reason, since=since)
+    new, awards = len(changes) - 1, sum(bool(ranked.award) for ranked in one.ranking)
+    say(f"已记下第 {one.number} 轮成绩（第 {done.revision} 次改动）。")
+    if awards:
+        say(f"已把奖项记入 {new} 项成果。" if new else "这些奖项以前已经记过。")
+        say(f"以后看获奖项目的后续：jiebang lineup follow {roadshow.id}")
+    if any(ranked.through for ranked in one.ranking):
+        say(
+            f"下一轮的打分表：jiebang lineup export {roadshow.id} 打分表 --out 第{one.number + 1}轮打分表.xlsx"
         )
-    programme, places, draft = kept.programme, kept.places, not version
-    if kind == "marks":
-        write_mark_sheets(out, programme, places, _rubric(criteria))
-    elif out.suffix.lower() == ".docx":
-        write_agenda_document(out, programme, places, draft=draft)
-    elif out.suffix.lower() == ".xlsx":
-        write_agenda_workbook(out, programme, places)
-    elif out.suffix.lower() == ".html":
-        write_page(out, programme, places, draft=draft)
-    elif out.suffix.lower() == ".svg":
-        write_picture(out, programme, places)
-    else:
-        write_programme_calendar(out, roadshow.id, programme, places, stamp=now(), version=roadshow.draft)
 
 
-def _rubric(criteria: Sequence[str]) -> Any:
-    from api.pitch_results import rubric_of
+def _rubric(criteria: Sequence[str]) -> "Rubric":
+    from decimal import InvalidOperation
 
-    return rubric_of(pairs(criteria, "--criterion"))
+    from matcher.grading import Criterion, Rubric
 
-
-def _values(store: Any, roadshow: "Roadshow", audience: str, version: int | None = None) -> dict[str, Any]:
-    """The lineup as the readers may see it: never more than the roadshow's own audience."""
-    from graph.store.audience import AudienceStore
-    from graph.values import VISIBILITY_LABELS
-    from graph.visibility import may_see
-    from matcher.roadshows import lineup_values
-
-    wanted: Any = audience or roadshow.audience
-    if wanted not in VISIBILITY_LABELS:
-        refuse(f"看不懂 --audience {wanted[:20]}。", f"请写 {'、'.join(VISIBILITY_LABELS)}。")
-    if not may_see(roadshow.audience, wanted):
-        refuse(
-            f"{roadshow.id} 是按 {roadshow.audience} 看得到的内容排的，不能写出更多。",
-            "请不写 --audience。",
-            code=1,
-        )
-    values = lineup_values(roadshow, AudienceStore(store, wanted), version)
-    if wanted != roadshow.audience:  # fits and reasons rest on what the roadshow's own audience may see
-        values["pitches"] = [{**one, "fits": [], "reason": ""} for one in values["pitches"]]
-    return values
+    found = []
+    for name, text in pairs(criteria, "--criterion").items():
+        try:
+            found.append(Criterion(name=name, weight=Decimal(text)))
+        except InvalidOperation:
+            refuse(f"--criterion 里“{name}”的满分“{text[:20]}”不是数。", "请写 名称=满分，合计 100。")
+    return Rubric(criteria=tuple(found))
 
 
 def _stored(store: Any, roadshow: "Roadshow") -> "Kept | None":
-    from matcher.roadshow_timetable import kept_timetable
+    """The timetable as it is kept, beside the rooms that other roadshows have."""
+    from api.roadshow_files import material
+    from matcher.roadshow_timetable import booked_elsewhere
+    from matcher.roadshows import Roadshow
 
-    return kept_timetable(_values(store, roadshow, ""))
+    kept = material(store, roadshow).timetable
+    others = booked_elsewhere(roadshow.id, store.processes(Roadshow))
+    return replace(kept, elsewhere=others) if kept else None
 
 
 def _told(
@@ -327,8 +348,10 @@ def _told(
 ) -> "Kept":
     """The timetable with all that was said of it on the command line."""
     from api import timetable_forms as read
+    from api.roadshow_files import material
     from matcher.lineup import lineup_policy
-    from matcher.roadshow_timetable import first_timetable
+    from matcher.roadshow_timetable import booked_elsewhere, first_timetable
+    from matcher.roadshows import Roadshow
 
     day = roadshow.day or (
         old.programme.sessions[0].span.start.date() if old and old.programme.sessions else None
@@ -341,8 +364,9 @@ def _told(
         if not new:
             refuse(f"{roadshow.id} 还没有场次。", '请加 --session "上午场=2026-12-05 09:00-11:30@一号厅"。')
         old = first_timetable(
-            _values(store, roadshow, ""), read.format_of(form or lineup_policy()["slot"]), ()
+            material(store, roadshow).values, read.format_of(form or lineup_policy()["slot"]), ()
         )
+        old = replace(old, elsewhere=booked_elsewhere(roadshow.id, store.processes(Roadshow)))
     own = old.programme
     own = replace(
         own,
@@ -392,16 +416,12 @@ def _known_sessions(programme: "Programme", names: Sequence[str]) -> None:
 
 
 def _solved(made: "Kept", fresh: bool) -> "Kept":
-    from matcher.roadshow_timetable import arranged
-    from matcher.timetable_solving import Infeasible
+    from matcher.roadshow_timetable import solved
 
-    found = arranged(made, fresh=fresh)
-    if isinstance(found, Infeasible):
-        refuse(f"{found.problem.message}。", f"{found.problem.remedy}。", code=1)
-    after, told = found
-    if not told.proven:
-        say(f"没有证明最优：还有 {told.hints} 处提示，最少不会低于 {told.hints_bound} 处。")
-    return after
+    kept, found = solved(made, fresh=fresh)
+    if not found.proven:
+        say(f"没有证明最优：还有 {found.hints} 处提示，最少不会低于 {found.hints_bound} 处。")
+    return kept
 
 
 def _show(roadshow: "Roadshow", kept: "Kept", as_json: bool) -> None:
@@ -423,8 +443,10 @@ def _show(roadshow: "Roadshow", kept: "Kept", as_json: bool) -> None:
             [numbers.get(one.pitch, ""), clock(one.span), one.pitch, one.what, one.who, one.institution, "锁" if one.pitch in kept.locked else one.judges]
             for one in lines
         ]  # fmt: skip
-        table(["", "时间", "编号", "项目", "路演人", "单位", ""], rows, [2, 12, 10, 34, 10, 24, 12])
+        table(["", "时间", "编号", "项目", "路演人", "单位", ""], rows, [2, 16, 10, 34, 10, 24, 12])
     say_problems(check(kept.programme))
+    for remark in (*kept.gaps, *kept.few_judges):
+        say(f"注意：{remark}。")
     found = kept.conflicts
     say(f"冲突 {len(found)} 处" + ("：" if found else "。"))
     for one in found:

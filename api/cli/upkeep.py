@@ -95,6 +95,9 @@ def demo(context: typer.Context) -> None:
     say(f'  {command} match --text "海岛无人机送药"           不入库，直接用一句话找')
     say(f"  {command} match --all --out 全部匹配.xlsx        所有场景一次排好，导出给领导看")
     say(f"  {command} import 你的表格.xlsx                   导入自己的表格")
+    say(
+        f"  {command} serve                                 在浏览器里用工作台：按提示的网址打开，用显示的一次性密码登录"
+    )
 
 
 def index(

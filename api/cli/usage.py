@@ -16,6 +16,7 @@ _WORDS = (
     ("<str>", "<文字>"),
     ("<path>", "<路径>"),
     ("<int range>", "<整数>"),
+    ("<int>", "<整数>"),
     ("Show this message and exit.", "显示本说明。"),
     ("[default: ", "[默认："),
     ("; default: ", "；默认："),

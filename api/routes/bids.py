@@ -37,7 +37,7 @@ Bidder = Annotated[Caller, Depends(Needs("bid"))]
 StaffBidder = Annotated[Caller, Depends(Needs("bid", staff=True))]
 BidId = Annotated[str, Path(max_length=130, description="投标编号")]
 # What these tell rests on records that the caller may not see; officers read them at the opening.
-_FOR_OFFICERS = frozenset({"bid_unresolved", "bid_same_group"})
+_FOR_OFFICERS = frozenset({"bid_unresolved", "bid_same_group", "bid_name_differs"})
 
 
 @router.get(

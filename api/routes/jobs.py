@@ -116,7 +116,7 @@ def cancel_job(caller: Writer, parts: Parts, id: JobId) -> Response:
             409,
             "job_ended",
             f"这个作业{told}。",
-            "已写入的内容可由管理员撤销：jiebang history、jiebang undo。",
+            "已写入的内容可由市平台撤销。",
         )
     upload_path(parts.settings.jobs_folder, job.id, job.attributes["suffix"]).unlink(missing_ok=True)
     return Response(status_code=204)

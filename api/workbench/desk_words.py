@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _STEPS: Mapping[str, str] = {
     "task move": "本页的办理步骤", "task list": "揭榜与赛马的列表", "task show": "榜单页", "bid open": "本页的“开标”",
     "panel draw": "本页的“抽取专家组”", "panel recuse": "本页的“专家回避”", "review assign": "本页的“分配标书”",
-    "award propose": "本页的“拟定中选”", "award withdraw": "本页的“撤销定标”", "award notice": "本页的“公示”",
+    "award propose": "本页的“拟定中选”", "award confirm": "本页的“定标生效”", "award withdraw": "本页的“撤销定标”", "award notice": "本页的“公示”",
     "race start": "本页的“开赛”", "race show": "本页的“赛马”", "case list": "案例库", "case show": "案例页",
     "case edit": "案例页的“修改”", "case move": "案例页的办理步骤", "outcome": "匹配页的“记进展”",
     "template": "数据导入页的模板", "import": "数据导入页", "history": "管理页的历史", "undo": "管理页的“撤销”", "doctor": "服务器检查",

@@ -3,14 +3,14 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from api.problem_documents import Refusal, busy
@@ -56,13 +56,17 @@ class Sent:
         return next((file for key, file in self.files if key == name and file.filename), None)
 
 
-async def sent_form(request: Request) -> Sent:
-    """The form of a POST; every page that takes one depends on this.
+async def sent_form(request: Request) -> AsyncIterator[Sent]:
+    """The form of a POST; every page that takes one depends on this. Its file is there until the page is done.
 
     Raises 403 for a form without the session's token; ``StaleForm`` where the session is another one by now.
     """
     visitor = visitor_of(request)
-    form = await request.form(max_files=1, max_fields=_FIELDS, max_part_size=200_000)
+    async with request.form(max_files=1, max_fields=_FIELDS, max_part_size=200_000) as form:
+        yield _checked(visitor, request.url.path, form)
+
+
+def _checked(visitor: Visitor, path: str, form: FormData) -> Sent:
     items = form.multi_items()
     fields = [
         (name, str(value)) for name, value in items if not isinstance(value, UploadFile) and name[:1] != "_"
@@ -70,13 +74,13 @@ async def sent_form(request: Request) -> Sent:
     given = form.get("_token")
     if not isinstance(given, str):
         raise Refusal(403, "form_token", "这次提交缺少本页的凭据，没有办理。", "请刷新页面后重新提交。")
-    if not hmac.compare_digest(given.encode(), visitor.token.encode()):
-        raise StaleForm(fields)
-    mark = hashlib.blake2b(digest_size=16)
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), visitor.token.encode()):
+        raise StaleForm([(name, value) for name, value in fields if "password" not in name])
     files = tuple((name, value) for name, value in items if isinstance(value, UploadFile))
+    mark = hashlib.blake2b(digest_size=16)
     about = [f"{file.filename} {file.size}" for _, file in files]
     texts = [part for item in fields for part in item]
-    for piece in (request.url.path, str(form.get("_once", "")), *about, *texts):
+    for piece in (path, str(form.get("_once", "")), *about, *texts):
         mark.update(len(piece).to_bytes(4, "big") + piece.encode("utf-8", "replace"))
     return Sent(tuple(fields), files, mark.hexdigest())
 

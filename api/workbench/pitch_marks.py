@@ -14,6 +14,7 @@ from graph.values import Text
 from matcher.grading import Sheet
 from matcher.pitch_scoring import Veto
 from matcher.process_values import Paper, Part
+from matcher.roadshow_results import Marks
 from matcher.tasks import carry_out
 
 
@@ -27,7 +28,7 @@ class JudgeMark(Part):
 
 
 class PitchMarks(Paper):
-    """路演打分: the marks, the rubric (full marks by criterion), who did not come and why, the prizes; its id is the roadshow's."""
+    """路演打分: the marks, the rubric (full marks by criterion), who did not come and why, the prizes, how many go on; one for a round."""
 
     kind = "pitch_marks"
     label = "路演打分"
@@ -36,22 +37,19 @@ class PitchMarks(Paper):
     rubric: dict[str, str] = Field({}, title="评分项")
     absent: dict[str, str] = Field({}, title="未到场")
     prizes: dict[str, int] = Field({}, title="奖项")
-    later: bool = Field(False, title="不是首轮")
+    through: int = Field(0, title="晋级名额")
     reason: Text = Field("", title="原因")
 
     @property
-    def sheets(self) -> list[Sheet]:
+    def given(self) -> Marks:
         """The marks as they are graded."""
-        return [
+        sheets = (
             Sheet(expert=one.judge, entry=one.entry, marks={name: Decimal(text) for name, text in one.marks.items()})
             for one in self.marks
             if one.marks
-        ]  # fmt: skip
-
-    @property
-    def vetoes(self) -> list[Veto]:
-        """Who calls what off topic."""
-        return [Veto(judge=one.judge, entry=one.entry, reason=one.veto) for one in self.marks if one.veto]
+        )  # fmt: skip
+        vetoes = (Veto(judge=one.judge, entry=one.entry, reason=one.veto) for one in self.marks if one.veto)
+        return Marks(sheets=tuple(sheets), vetoes=tuple(vetoes), absent=self.absent)
 
     def with_marks(self, some: Iterable[JudgeMark]) -> tuple[JudgeMark, ...]:
         """The marks with some more, each in the place of what the same judge gave the same pitch before; empty ones go."""
@@ -69,10 +67,10 @@ _RULES = Rules(
 )
 
 
-def marks_of(store: Any, roadshow: str, at: datetime) -> PitchMarks:
-    """What was handed in for a roadshow; empty where nothing was."""
-    known: PitchMarks | None = store.process(PitchMarks, roadshow)
-    return known if known is not None else opened(PitchMarks, _RULES, id=roadshow, at=at)
+def marks_of(store: Any, id: str, at: datetime) -> PitchMarks:
+    """What was handed in for a round of a roadshow; empty where nothing was."""
+    known: PitchMarks | None = store.process(PitchMarks, id)
+    return known if known is not None else opened(PitchMarks, _RULES, id=id, at=at)
 
 
 def put_marks(

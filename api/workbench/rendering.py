@@ -132,10 +132,12 @@ def sign_in_page(
     return response
 
 
-def confirm_page(request: Request, path: str, fields: Sequence[tuple[str, str]]) -> Response:
+def confirm_page(
+    request: Request, path: str, fields: Sequence[tuple[str, str]], *, status: int = 200
+) -> Response:
     """What was filled in before one had to sign in again, to be sent now or looked at first."""
     shown = [(labels().get(name, name), value) for name, value in fields if value.strip()]
-    return page(request, "confirm.html", path=path, fields=fields, shown=shown)
+    return page(request, "confirm.html", status=status, path=path, fields=fields, shown=shown)
 
 
 @cache

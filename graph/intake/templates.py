@@ -14,6 +14,7 @@ from graph.problems import Refused
 
 LIST_ROWS = 5_000
 # How each column is filled in, where its name does not say it; by attribute, for every kind.
+_PERSON = "一人一行"
 GUIDANCE: Mapping[str, str] = {
     "id": "本单位自定的唯一编号，一经使用不要改；再次导入同一编号即为更新",
     "title": "300 字以内，写清对象和用途",
@@ -34,6 +35,9 @@ GUIDANCE: Mapping[str, str] = {
     "price": "单位万元；可写区间 100-200",
     "investment": "单位万元；可写区间 100-200",
     "size": "单位万元；可写区间 100-200",
+    "organisation": "单位全称；写到部门的也认",
+    "position": "如 教授、高级工程师；抽取专家组时按它凑职称",
+    "specialities": "多个用顿号隔开；抽取专家组、分标书按它",
     "deadline": "日期，如 2026-12-31；长期有效可留空",
     "granted_on": "日期，如 2025-03-31",
     "cooperation": "多个用顿号隔开",
@@ -145,7 +149,7 @@ def _write_guide(sheet: Any, about: Sequence[Target], styles: Mapping[str, Any])
         texts = [
             target.label,
             "必填" if target.required else "",
-            GUIDANCE.get(target.attribute, "文字"),
+            _PERSON if target.label == "姓名" else GUIDANCE.get(target.attribute, "文字"),
             "、".join(options),
             target.example,
             seen[target.visibility],

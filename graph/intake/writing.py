@@ -62,16 +62,21 @@ def writable(text: str) -> str:
     return LONE_SURROGATE.sub("\ufffd", re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text))
 
 
+def _cut(text: str, limit: int) -> str:
+    """The beginning of a text in so many UTF-16 units, as Excel counts: an emoji is two and is never halved."""
+    return text.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
+
+
 def sheet_names(names: Sequence[str]) -> list[str]:
     """The names as a workbook allows them: 31 characters, none of ``[]:*?/\\``, different but for case."""
     used: set[str] = set()
     result = []
     for name in names:
-        plain = re.sub(r"[\[\]:*?/\\]", "_", writable(name))[:SHEET_NAME_LIMIT].strip(" '") or "表"
+        plain = _cut(re.sub(r"[\[\]:*?/\\]", "_", writable(name)), SHEET_NAME_LIMIT).strip(" '") or "表"
         chosen, number = plain, 2
         while chosen.casefold() in used:
             tail = f"({number})"
-            chosen, number = plain[: SHEET_NAME_LIMIT - len(tail)] + tail, number + 1
+            chosen, number = _cut(plain, SHEET_NAME_LIMIT - len(tail)) + tail, number + 1
         used.add(chosen.casefold())
         result.append(chosen)
     return result

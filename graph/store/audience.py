@@ -229,11 +229,13 @@ class AudienceSnapshot(Snapshot):
         """Not here."""
         raise _hidden_history()
 
-    def revisions(self, limit: int = 20) -> list[Revision]:
+    def revisions(self, limit: int = 20, before: int | None = None) -> list[Revision]:
         """Not here."""
         raise _hidden_history()
 
-    def entries_before(self, seq: int, limit: int, *, text: str = "") -> list[Entry]:
+    def entries_before(
+        self, seq: int, limit: int, *, text: str = "", revision: int | None = None
+    ) -> list[Entry]:
         """Not here."""
         raise _hidden_history()
 

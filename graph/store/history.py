@@ -128,22 +128,30 @@ def entries_since(connection: Connection, seq: int, limit: int) -> list[Entry]:
     return [_entry(row) for row in connection.execute(found)]
 
 
-def entries_before(connection: Connection, seq: int, limit: int, text: str = "") -> list[Entry]:
-    """The ``limit`` last changes before the row of this number, newest first, with ``text`` in who, what or why."""
+def entries_before(
+    connection: Connection, seq: int, limit: int, text: str = "", revision: int | None = None
+) -> list[Entry]:
+    """The ``limit`` last changes before the row of this number, newest first.
+
+    Only those with ``text`` in who, what or why, and only of one ``revision`` if given.
+    """
     query = select(HISTORY).where(HISTORY.c.seq < seq).order_by(HISTORY.c.seq.desc()).limit(max(0, limit))
+    if revision is not None:
+        query = query.where(HISTORY.c.revision == revision)
     if text:
         told = (HISTORY.c.actor, HISTORY.c.reason, HISTORY.c.subject)
         query = query.where(or_(*(column.icontains(text, autoescape=True) for column in told)))
     return [_entry(row) for row in connection.execute(query)]
 
 
-def last_revisions(connection: Connection, limit: int) -> list[Revision]:
-    """The last batches, newest first, ``counts`` by action in alphabetical order."""
+def last_revisions(connection: Connection, limit: int, before: int | None = None) -> list[Revision]:
+    """The last batches (before one, if given), newest first, ``counts`` by action in alphabetical order."""
     columns = (HISTORY.c.revision, HISTORY.c.at, HISTORY.c.actor, HISTORY.c.reason, HISTORY.c.action)
     # Revisions have no gaps, so the last ones are found by number and the rest of the history is not read.
+    end = head(connection).revision + 1 if before is None else before
     query = (
         select(*columns, func.count())
-        .where(HISTORY.c.revision > head(connection).revision - max(0, limit))
+        .where(HISTORY.c.revision < end, HISTORY.c.revision >= end - max(0, limit))
         .group_by(*columns)
         .order_by(HISTORY.c.revision.desc(), HISTORY.c.action)
     )

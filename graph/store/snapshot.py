@@ -237,13 +237,15 @@ class Snapshot:
         """How many judgements and outcomes a revision changed by an action; kinds without any are left out."""
         return feedback_kinds(self._connection, revision, action)
 
-    def entries_before(self, seq: int, limit: int, *, text: str = "") -> list[Entry]:
-        """The ``limit`` last changes before a row of the history, newest first, with ``text`` in who, what or why."""
-        return entries_before(self._connection, seq, limit, text)
+    def entries_before(
+        self, seq: int, limit: int, *, text: str = "", revision: int | None = None
+    ) -> list[Entry]:
+        """The ``limit`` last changes before a row of the history, newest first; see ``history.entries_before``."""
+        return entries_before(self._connection, seq, limit, text, revision)
 
-    def revisions(self, limit: int = 20) -> list[Revision]:
-        """The last ``limit`` batches that changed something, newest first."""
-        return last_revisions(self._connection, limit)
+    def revisions(self, limit: int = 20, before: int | None = None) -> list[Revision]:
+        """The last ``limit`` batches that changed something (before one, if given), newest first."""
+        return last_revisions(self._connection, limit, before)
 
     def _feedback(self, kind: FeedbackKind, scene: str | None) -> Iterator[Feedback]:
         query = select(FEEDBACK.c.attributes).where(FEEDBACK.c.kind == kind)

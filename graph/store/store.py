@@ -174,10 +174,12 @@ class Store:
         with self.snapshot() as now:
             return now.last_written(kind, ids)
 
-    def entries_before(self, seq: int, limit: int, *, text: str = "") -> list[Entry]:
+    def entries_before(
+        self, seq: int, limit: int, *, text: str = "", revision: int | None = None
+    ) -> list[Entry]:
         """The ``limit`` last changes before a row of the history, newest first; see ``Snapshot.entries_before``."""
         with self.snapshot() as now:
-            return now.entries_before(seq, limit, text=text)
+            return now.entries_before(seq, limit, text=text, revision=revision)
 
     def edges(self, relation: str | None = None) -> Iterator[Edge]:
         """All edges, or those of a relation, ordered by key; read from the database as they are used."""
@@ -256,10 +258,10 @@ class Store:
         with self.snapshot() as now:
             return now.feedback_kinds(revision, action)
 
-    def revisions(self, limit: int = 20) -> list[Revision]:
-        """The last ``limit`` batches that changed something, newest first."""
+    def revisions(self, limit: int = 20, before: int | None = None) -> list[Revision]:
+        """The last ``limit`` batches that changed something (before one, if given), newest first."""
         with self.snapshot() as now:
-            return now.revisions(limit)
+            return now.revisions(limit, before)
 
     def records_at(self, revision: int) -> Iterator[Change]:
         """Every record that there was after an earlier revision, as the changes that make them in an empty store.

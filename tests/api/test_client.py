@@ -147,6 +147,8 @@ def test_client_reaches_every_route(live: Live) -> None:
     )
     job: Any = type("Job", (), {"id": "x"})
     roadshow: Any = type("Roadshow", (), {"id": "x", "draft": 1})
+    solution: Any = type("Solution", (), {"id": "x", "roadshow": "x"})
+    plans = client.roadshow_plans
     sheet = live.home.path / "x.csv"
     sheet.write_text("编号", encoding="utf-8")
     calls: list[Callable[[], Any]] = [
@@ -165,6 +167,12 @@ def test_client_reaches_every_route(live: Live) -> None:
         lambda: list(client.jobs()), lambda: client.wait(job), lambda: client.cancel_job("x"), lambda: client.job_report("x"),
         lambda: client.make_roadshow(theme="x"), lambda: client.roadshow("x"), lambda: list(client.roadshows()),
         lambda: client.check_roadshow("x"), lambda: client.move_roadshow(roadshow, "lock"),
+        lambda: plans.timetable("x"), lambda: plans.set_timetable("x", 1), lambda: plans.meetings("x"),
+        lambda: plans.set_meetings("x", 1), lambda: plans.upload_wishes("x", 1, sheet), lambda: plans.propose_wishes("x", 1),
+        lambda: plans.solve("x", 1, "timetable"), lambda: plans.solution("x", "x"), lambda: plans.cancel("x", "x"),
+        lambda: plans.wait(solution), lambda: plans.paper("x", "agenda", "svg"), lambda: plans.results("x"),
+        lambda: plans.take_results("x", 1, []), lambda: plans.follow_up("x"), lambda: list(plans.released()),
+        lambda: plans.released_one("x"),
         lambda: client.register_webhook("https://x.example/"), lambda: list(client.webhooks()), lambda: client.webhook("x"),
         lambda: client.move_webhook("x", "pause"), lambda: client.rotate_webhook("x"), lambda: client.ping_webhook("x"),
         lambda: client.delete_webhook("x"), lambda: list(client.deliveries("x")), lambda: client.replay("x", ids=["x"]),

@@ -1,5 +1,6 @@
 """Every refusal has the one shape, with a message and a remedy in Chinese, and tells nothing it should not."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -15,11 +16,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api import problem_documents
 from api.metrics import Metrics
-from api.problem_documents import Refusal, busy, problem_response, refusal_of
+from api.problem_documents import Refusal, busy, field_problem, problem_response, refusal_of
 from api.request_log import RequestLog
 from api.wire import ProblemDocument
 from embeddings.refusal import IndexRefused
-from graph.problems import BadValue, Refused
+from graph.problems import BadValue, Problem, Refused
 from tests.api.conftest import problem
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -100,6 +101,36 @@ def test_every_error_is_a_problem_document(
     assert all(CHINESE.search(told[part]) for part in ("title", "detail", "remedy"))
     # No path of the server, no text of an error that nobody foresaw, no trace.
     assert not re.search(r"geheim|srv|Traceback|File|Error\(", answer.text)
+
+
+def test_a_remedy_that_names_a_command_is_told_as_a_request(client: TestClient) -> None:
+    known = refusal_of(Refused("panel_none", "还没有专家组。", "请先运行 jiebang panel draw BD-1。"))
+    assert known is not None
+    assert json.loads(bytes(problem_response(known, "").body))["remedy"] == "请先抽专家组：POST …/panel。"
+    problem = Problem(code="other", message="不行", remedy="请用 jiebang undo")
+    assert field_problem(problem).remedy == "请对照 /docs 办理，或告诉市平台。"
+    plain = Problem(code="plain", message="缺一项", remedy="请补填")
+    several = refusal_of(Refused("move_requirement", "不行；缺一项。", "…", problems=(problem, plain)))
+    assert several is not None
+    assert several.remedy == "请对照 /docs 办理，或告诉市平台；请补填。"
+
+
+def test_every_refusal_that_names_a_command_says_what_to_ask_over_http() -> None:
+    """Found in the sources: a literal code beside a text with a command."""
+    bare = set()
+    for path in Path("matcher").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            texts = [
+                one.value
+                for one in ast.walk(call)
+                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            ]
+            codes = {text for text in texts if text in problem_documents._STATUSES}
+            if any("jiebang " in text for text in texts):
+                bare |= codes - problem_documents._REMEDIES.keys()
+    assert bare == set()
 
 
 def test_a_refusal_carries_its_headers(client: TestClient) -> None:

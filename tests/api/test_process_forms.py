@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from api.process_forms import read_bid_form, read_task_form, write_bid_form, write_task_form
+from api.process_forms import (
+    read_bid_form,
+    read_case_form,
+    read_task_form,
+    write_bid_form,
+    write_case_form,
+    write_task_form,
+)
+from graph.processes import opened
+from matcher.cases import CaseFile, case_rules
+from tests.factories import NOON
 from tests.matcher.boards import make_task
 
 
@@ -59,3 +69,20 @@ def test_a_sheet_marked_secret_is_refused_whole(tmp_path: Path) -> None:
     write_task_form(path)
     _fill(path, "榜单", ("榜单名称", "海岛送药"), at=2)
     assert [p.code for p in read_task_form(path).problems] == ["secret_refused"]
+
+
+def test_a_case_reads_back_as_it_was_and_takes_figures_line_by_line(tmp_path: Path) -> None:
+    path, said = (
+        tmp_path / "案例表.xlsx",
+        {"title": "海岛送药", "investment": "80-100", "field": "低空经济", "first_use": "是"},
+    )
+    measures = "登塔次数：120→17 次/年（来源：用户证明）；漏检率：待补→待补 %（来源：待补）"
+    case = opened(CaseFile, case_rules(), id="AL-1", at=NOON, measures=measures, **said)
+    write_case_form(path, case)
+    form = read_case_form(path)
+    again = opened(CaseFile, case_rules(), id="AL-1", at=NOON, **form.values)
+    assert (again, form.problems) == (case, ())
+    _fill(path, "成效指标", ("漏检率", 5, "2.5", "%", "检测报告"), ("", "", 3, "", ""), at=3)
+    form = read_case_form(path)
+    assert form.values["measures"].endswith("漏检率：5→2.5 %（来源：检测报告）")
+    assert [one.message for one in form.problems] == ["“成效指标”表里“3”这一行没有写是哪项指标"]

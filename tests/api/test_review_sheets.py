@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api.review_papers import write_mark_sheets
+from api.review_papers import write_declaration_form, write_mark_sheets
 from api.review_sheets import read_declared, read_marks
+from graph.kinds import Expert
 from graph.processes import opened
 from matcher.review_processes import REVIEW_RULES, Declaration, Mark, Review
 
@@ -104,3 +105,48 @@ def test_read_marks_tells_what_it_cannot_use(sheet: Callable[..., Path]) -> None
     ]
     marks, problems = read_marks(nobody, REVIEW, "贺二川")
     assert (marks, problems) == ([Mark(expert="Z2", entry="B-1", marks={"技术方案": "50", "团队": "40"})], [])
+
+
+def test_marks_name_a_bid_by_its_bidder_where_the_sheet_has_no_id(sheet: Callable[..., Path]) -> None:
+    path = sheet(
+        "序号,投标单位,专家,技术方案,团队,总分",
+        "1,云岬航空,甄一帆,50,40,90",
+        "2,旷羽动力,甄一帆,50,40,90",
+        "合计,,,100,80,180",
+        "3,澜川装备,甄一帆,,,",
+    )
+    marks, problems = read_marks(path, REVIEW)
+    assert marks == [Mark(expert="Z1", entry="B-1", marks={"技术方案": "50", "团队": "40"})]
+    assert told(problems) == [("bid_unknown", 3, "没有标书“旷羽动力”")]
+
+
+def test_an_expert_alone_gets_a_file_without_the_others(tmp_path: Path) -> None:
+    import openpyxl
+
+    path = tmp_path / "评分表.xlsx"
+    write_mark_sheets(path, REVIEW, expert="Z2")
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["贺二川（Z2）", "填写说明"]
+    rows = [[cell for cell in row if cell] for row in book.worksheets[0].iter_rows(values_only=True)]
+    assert rows[0] == ["评分表：海岛投送（RW-1）"]
+    assert [row[:2] for row in rows[4:5]] == [["B-1", "云岬航空"]]
+    assert rows[-1][0].startswith("专家签字")
+
+
+def test_the_form_of_declarations_reads_back_with_what_was_declared(tmp_path: Path) -> None:
+    import openpyxl
+
+    path = tmp_path / "专家申报表.xlsx"
+    experts = [Expert(id="Z1", title="甄一帆", organisation="=某大学"), Expert(id="Z2", title="贺二川")]
+    write_declaration_form(path, experts)
+    names = {one.id: one.title for one in experts}
+    assert read_declared(path, names) == ([Declaration(expert="Z1"), Declaration(expert="Z2")], [])
+    book = openpyxl.load_workbook(path)
+    sheet = book["专家申报"]
+    assert [cell.data_type for cell in sheet[2][:3]] == ["s"] * 3
+    sheet["D2"], sheet["E3"], sheet["G3"] = "甲公司、B-2", "乙公司", "程某"
+    book.save(path)
+    assert read_declared(path, names)[0] == [
+        Declaration(expert="Z1", avoids=("甲公司", "B-2")),
+        Declaration(expert="Z2", advises=("乙公司",), verified_by="程某"),
+    ]

@@ -157,6 +157,7 @@ def test_a_handbook_has_a_page_a_pitch_and_nothing_that_is_blank(tmp_path: Path)
         ),
         Profile(id="B", title="B"),
     ]  # fmt: skip
+    assert profiles(values, ["B", "A"]) == pages[::-1]
     write_handbook(tmp_path / "手册.docx", "专场", pages)
     texts, tables = words(tmp_path / "手册.docx")
     assert texts[:3] == ["专场项目手册", f"1. {_LONG}", "适配的场景"]
@@ -198,6 +199,13 @@ def test_the_picture_is_well_formed_and_shows_every_pitch(tmp_path: Path) -> Non
     assert len(titles) == 4
     assert any(_FORMULA in title for title in titles)
     assert picture(PROGRAMME, {}) == ""
+
+
+def test_picture_puts_what_comes_hours_later_below_and_leaves_the_pause_out() -> None:
+    root = ElementTree.fromstring(picture(PROGRAMME, {**PLACES, "C": ("S3", 1)}))
+    height = float(root.attrib["viewBox"].split()[-1])
+    assert height < 450  # 09:00 to 14:15 in one column would be 820
+    assert {node.attrib["x"] for node in root.iter("{http://www.w3.org/2000/svg}rect")} == {"62"}
 
 
 def test_calendars_keep_their_uids_when_something_moves(tmp_path: Path) -> None:

@@ -124,12 +124,32 @@ def _there(served: Served, partner: Portal) -> dict[str, Any]:
     put_processes(served.store, [make_posted(deadline=datetime(2099, 1, 1, tzinfo=UTC))])
     bid = bidder(served, 1).post("/v1/tasks/BD-2026-001/bids", bid_body(1)).json()["id"]
     plan = partner.post("/v1/assignments", {}).json()["id"]
+    show = partner.post(
+        "/v1/roadshows", {"scenes": ["CJ-1"], "pitches": 2, "rules": {"fit": 1, "coverage": 0}}
+    )
+    show = show.json()["roadshow"]["id"]
+    session = {
+        "id": "场",
+        "room": "厅",
+        "start": "2026-12-05T09:00:00",
+        "end": "2026-12-05T10:00:00",
+        "judges": ["王"],
+    }
+    partner(
+        "PUT",
+        f"/v1/roadshows/{show}/timetable",
+        json={"draft": 1, "sessions": [session], "judges": [{"id": "王"}]},
+    )
+    times = {"start": "2026-12-05T10:00:00", "rounds": 3, "tables": 2}
+    partner.post(f"/v1/roadshows/{show}/meetings/proposals", {"draft": 2, "level": 1, **times})
+    solution = partner.post(f"/v1/roadshows/{show}/solutions", {"draft": 3, "what": "meetings"}).json()["id"]
     return {
         "/v1/scenes": ["CJ-1", *made["/v1/scenes"]], "/v1/achievements": ["CG-1", *made["/v1/achievements"]],
         "/v1/enterprises": ["QY-1"], "/v1/brokers": ["JJ-1"], "/v1/orders": made["/v1/orders"],
         "/v1/webhooks": made["/v1/webhooks"], "/v1/jobs": made["/v1/bulk"], "/v1/keys": [spare.key_id],
         "/v1/tasks": ["BD-2026-001", draft], "/v1/assignments": [plan],
-        "/": {"scene": ["CJ-1"], "achievement": ["CG-1", "CG-3"], "name": ["opportunities", "capabilities"], "bid": [bid],
+        "/v1/roadshows": [show],
+        "/": {"scene": ["CJ-1"], "achievement": ["CG-1", "CG-3"], "name": ["opportunities", "capabilities"], "bid": [bid], "draft": [3, 4], "solution": [solution],
               "bidder_uscc": [firm(1).uscc]},
     }  # fmt: skip
 

@@ -86,6 +86,34 @@ def test_what_is_said_of_judges_and_pitches_is_put_in_and_strangers_are_named() 
         read.of_pitches(one, presenters={}, sessions={}, free={"B": ()})
 
 
+def test_break_after_midnight_is_on_the_next_day_and_one_outside_is_refused() -> None:
+    night = read.session_of("夜场", "23:00-次日01:00@一号厅", DAY)
+    assert read.with_pauses(night, "00:10-00:20").breaks == (span("2026-12-06T00:10", "2026-12-06T00:20"),)
+    assert read.with_pauses(night, "23:55-次日00:05").breaks == (
+        span("2026-12-05T23:55", "2026-12-06T00:05"),
+    )
+    with pytest.raises(Refused, match="不在“夜场”之内"):
+        read.with_pauses(night, "08:00-08:10")
+
+
+def test_session_put_on_another_day_takes_its_breaks_along_and_drops_those_outside() -> None:
+    old = read.with_pauses(read.session_of("上午场", "09:00-11:30@一号厅", DAY), "10:00-10:15、11:00-11:10")
+    new = read.session_of("上午场", "2026-12-06 09:00-10:45@一号厅", DAY)
+    (moved,) = read.merged_sessions([old], {"上午场": new})
+    assert moved.breaks == (span("2026-12-06T10:00", "2026-12-06T10:15"),)
+
+
+def test_people_may_be_parted_by_commas_and_organisations_not() -> None:
+    one = Programme(
+        title="", format=Format(pitch=8), pitches=(Pitch(id="A", title="甲"),),
+        sessions=(read.session_of("上午场", "09:00-11:30", DAY),),
+    )  # fmt: skip
+    one = read.with_judges(one, {"上午场": "王某，李某, 赵某"})
+    assert one.sessions[0].judges == ("王某", "李某", "赵某")
+    one = read.of_judges(one, conflicts={"王某": "甲，乙有限公司"}, recused={"李某": "A,B"}, free={})
+    assert [one.judges[0].conflicts, one.judges[1].recused] == [("甲，乙有限公司",), ("A", "B")]
+
+
 def test_a_session_written_again_keeps_its_judges_and_breaks() -> None:
     old = read.with_pauses(read.session_of("上午场", "09:00-11:30@一号厅", DAY), "10:00-10:15")
     new = read.session_of("上午场", "09:00-12:00@二号厅", DAY)

@@ -31,9 +31,13 @@ from graph.values import Visibility
 from matcher.case_drafts import new_case
 from matcher.cases import CaseFile
 from matcher.home import Home
+from matcher.meetings import Meeting, MeetingDay, Party, Wish
 from matcher.orders import Order, order_rules
+from matcher.roadshow_meetings import KeptMeetings
+from matcher.roadshow_timetable import Kept
 from matcher.roadshows import Pitch, Version, new_roadshow
 from matcher.tasks import Task, task_rules
+from matcher.timetable import Format, Judge, Programme, Session, Span
 from tests.api.conftest import Portal, Served, problem, serving
 from tests.api.world import BigramEncoder
 
@@ -68,7 +72,6 @@ def _routes_of(plural: str) -> dict[tuple[str, str], Route]:
 
 A_BID = {"bidder": "某公司", "bidder_uscc": "91440400MA00000157"}
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("GET", "/"): Route(scope=None, url="/", status=307),
     ("GET", "/docs"): Route(scope=None, url="/docs", status=200),
     ("GET", "/openapi.json"): Route(scope=None, url="/openapi.json", status=200),
     ("GET", "/healthz"): Route(scope=None, url="/healthz", status=200),
@@ -123,6 +126,22 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/roadshows/{id}"): Route(scope="read", url="/v1/roadshows/没有", status=404),
     ("GET", "/v1/roadshows/{id}/conflicts"): Route(scope="read", url="/v1/roadshows/没有/conflicts", status=404),
     ("POST", "/v1/roadshows/{id}/moves"): Route(scope="write", url="/v1/roadshows/没有/moves", status=404, body={"move": "solve", "draft": 1}),
+    ("GET", "/v1/released-roadshows"): Route(scope="read", url="/v1/released-roadshows", status=200),
+    ("GET", "/v1/released-roadshows/{id}"): Route(scope="read", url="/v1/released-roadshows/没有", status=404),
+    **{
+        (method, f"/v1/roadshows/{{id}}{path}"): Route(
+            scope="read" if method == "GET" else "write", status=404, body=body,
+            url=f"/v1/roadshows/没有{path.replace('{solution}', '没有').replace('{paper}', 'agenda?format=svg')}",
+        )
+        for method, path, body in (
+            ("GET", "/timetable", None), ("PUT", "/timetable", {"draft": 1}), ("GET", "/meetings", None),
+            ("PUT", "/meetings", {"draft": 1}), ("POST", "/meetings/proposals", {"draft": 1}),
+            ("POST", "/solutions", {"draft": 1, "what": "timetable"}), ("GET", "/solutions/{solution}", None),
+            ("DELETE", "/solutions/{solution}", None), ("GET", "/papers/{paper}", None), ("GET", "/results", None),
+            ("POST", "/results", {"draft": 1, "marks": [{"judge": "王评委", "pitch": "CG-1"}]}), ("GET", "/follow-up", None),
+        )
+    },
+    ("POST", "/v1/roadshows/{id}/meetings/wishes"): Route(scope="write", url="/v1/roadshows/没有/meetings/wishes?draft=1", status=415),
     ("POST", "/v1/bulk"): Route(scope="write", url="/v1/bulk?kind=无此", status=422),
     ("GET", "/v1/jobs"): Route(scope="write", url="/v1/jobs", status=200),
     ("GET", "/v1/jobs/{id}"): Route(scope="write", url="/v1/jobs/没有", status=404),
@@ -175,6 +194,22 @@ def _bigrams() -> Iterator[None]:
 
 # Two worlds: the same to whoever may not see ``hidden``, which only the second one has.
 
+WHEN = Span(start=datetime(2026, 12, 5, 9), end=datetime(2026, 12, 5, 10))
+TIMETABLE = Kept(
+    programme=Programme(
+        title="", format=Format(pitch=8, questions=7),
+        sessions=(Session(id="上午场", title="上午场", room="一号厅", span=WHEN, judges=("王评委",)),), pitches=(),
+        judges=(Judge(id="王评委", name="王评委"),),
+    ),
+    places={"CG-1": ("上午场", 1), "CG-4": ("上午场", 2)},
+)  # fmt: skip
+MEETINGS = KeptMeetings(
+    day=MeetingDay(
+        title="洽谈", guests=(Party(id="CJ-1", name="甲"),), teams=(Party(id="CG-1", name="乙"),),
+        wishes=(Wish(guest="CJ-1", team="CG-1", by="guest", want="must"),), rounds=(WHEN,), tables=1,
+    ),
+    meetings=(Meeting(round=1, table=1, guest="CJ-1", team="CG-1"),),
+)  # fmt: skip
 PARTNER_COLUMNS = {"source": "内部普查", "inventors": "程屿舟、舒曼", "price": "777"}
 STAFF_COLUMNS = {"contact": "陈工", "contact_phone": "0756-5559999"}
 
@@ -297,12 +332,25 @@ def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
         stage = tuple(Pitch(achievement=id, title="曾经的名称") for id in ("CG-1", "CG-4"))
         roadshow = new_roadshow(
             f"LY-{partner}", at=START, partner=partner, theme="海岛无人机送药", about=(("scene", "CJ-1"),), stage=stage,
-            audience="public", numbers={"pitches": 2, "fit": 1},
+            audience=hidden[0] if partner == "city" else "public", numbers={"pitches": 2, "fit": 1},
+            timetable=TIMETABLE.values, meetings=MEETINGS.values,
         )  # fmt: skip
-        roadshow = roadshow.model_copy(
-            update={"versions": (Version(number=1, at=START, by="程某", stage=stage),)}
-        )
+        version = Version(number=1, at=START, by="程某", stage=stage, timetable=TIMETABLE.values)
+        roadshow = roadshow.model_copy(update={"versions": (version,)})
         step(*(PutProcess(process=one) for one in (order, hook, roadshow)), counts=partner == "hengqin")
+        if (
+            partner == "hengqin"
+        ):  # what the city has released for all, and its later draft, which is nobody else's
+            released = roadshow.model_copy(update={"id": "LY-open", "partner": "", "state": "released"})
+            step(PutProcess(process=released))
+            for _ in hidden:
+                draft = {
+                    "state": "draft",
+                    "draft": 9,
+                    "stage": stage[:1],
+                    "timetable": None,
+                }
+                step(PutProcess(process=released.model_copy(update=draft)), counts=False)
         # A task of each partner that was posted, one that was not, and what hangs on them.
         for state in ("registered", "published"):
             if partner != "hengqin" and state == "published":
@@ -370,7 +418,7 @@ def worlds(
 @pytest.fixture
 def pair(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> tuple[Portal, Portal]:
     """The caller in both worlds, in which time stands still."""
-    for module in ("nodes", "feedback", "orders", "tasks", "bids", "roadshows"):
+    for module in ("nodes", "feedback", "orders", "tasks", "bids", "roadshows", "roadshow_plans"):
         monkeypatch.setattr(f"api.routes.{module}.now", lambda: NOW)
     return worlds.pair
 
@@ -393,6 +441,7 @@ QUERIES: Mapping[str, list[str]] = {
     "/v1/lists/{name}": ["", "?format=csv", "?format=xlsx"],
     "/v1/judgements": ["", "?scene=CJ-1", "?scene=HXstaff-1"],
     "/v1/outcomes": ["", "?scene=CJ-1"],
+    "/v1/roadshows/{id}/papers/{paper}": ["?format=svg", "?format=html"],
     "/v1/roadshows/{id}": ["", "?version=1", "?version=2"],
     "/v1/orders": ["", "?late=true", "?state=placed"],
     "/v1/tasks": ["", "?own=true", "?state=registered", "?format=csv", "?format=xlsx"],
@@ -415,7 +464,7 @@ def addresses(path: str) -> list[str]:
         others = [
             f"{prefix}-{partner}"
             for prefix in ("DD", "RW", "HD", "FP", "LY")
-            for partner in ("hengqin", "nansha", "city")
+            for partner in ("hengqin", "nansha", "city", "open")
         ]
         tasks = [
             f"BD-{partner}-{state}"
@@ -425,7 +474,11 @@ def addresses(path: str) -> list[str]:
         others = tasks if path.startswith("/v1/tasks") else others
         wanted = IDS[kind] if kind else every if "graph" in path else others
         plain = [
-            path.replace("{id}", quote(id, safe="")).replace("{bid}", "没有") for id in dict.fromkeys(wanted)
+            path.replace("{id}", quote(id, safe=""))
+            .replace("{bid}", "没有")
+            .replace("{solution}", "没有")
+            .replace("{paper}", "agenda")
+            for id in dict.fromkeys(wanted)
         ]
     else:
         plain = [path]
@@ -453,7 +506,7 @@ def both(pair: tuple[Portal, Portal], method: str, path: str, **options: Any) ->
 
 NOTHING_THERE = {
     "/v1/jobs/{id}/report", "/v1/tasks/{id}/bids/{bid}", "/v1/tasks/{id}/bids/{bid}/fit", "/v1/tasks/{id}/race",
-    "/v1/assignments/{id}/difference",
+    "/v1/assignments/{id}/difference", "/v1/roadshows/{id}/solutions/{solution}", "/v1/roadshows/{id}/follow-up",
 }  # fmt: skip
 GETS = sorted(path for (method, path), route in ROUTES.items() if method == "GET" and not route.staff)
 
@@ -573,6 +626,11 @@ WRITES: list[tuple[str, str, Any, int]] = [
     ("POST", "/v1/roadshows/LY-hengqin/moves", {"move": "add", "draft": 0, "ids": ["HXstaff-1"]}, 404),
     ("POST", "/v1/roadshows/LY-hengqin/moves", {"move": "solve", "draft": 0}, 200),
     ("POST", "/v1/roadshows/LY-nansha/moves", {"move": "solve", "draft": 0}, 404),
+    ("PUT", "/v1/roadshows/LY-open/timetable", {"draft": 0}, 404),
+    ("PUT", "/v1/roadshows/LY-hengqin/timetable", {"draft": 1, "seed": 3}, 200),
+    ("PUT", "/v1/roadshows/LY-hengqin/meetings", {"draft": 2, "tables": 2}, 200),
+    ("POST", "/v1/roadshows/LY-hengqin/meetings/proposals", {"draft": 3, "level": 1}, 200),
+    ("POST", "/v1/roadshows", {"task": "BD-hengqin-published"}, 403),
     ("DELETE", "/v1/jobs/RW-nansha", None, 404),
     ("DELETE", "/v1/webhooks/HD-nansha", None, 404),
     ("POST", "/v1/webhooks/HD-city/moves", {"move": "rotate"}, 404),

@@ -1,4 +1,4 @@
-"""Times assignment at the sizes that it is made for, each in a process of its own, and prints a table.
+"""Times assignment at the sizes that it is made for, each in a process of its own, and prints the figures as JSON.
 
     python -m tests.bench.assignment
 
@@ -39,17 +39,13 @@ def main() -> None:
     if len(sys.argv) > 1:
         sys.stdout.write(json.dumps(_measured(sys.argv[1])))
         return
-    sys.stdout.write(
-        "| case | seconds | peak memory | proven, gap | beside SciPy |\n| --- | --- | --- | --- | --- |\n"
-    )
+    told = {}
     for name in _CASES:
         done = subprocess.run(
             [sys.executable, "-m", "tests.bench.assignment", name], capture_output=True, text=True, check=True
         )
-        told = json.loads(done.stdout)
-        sys.stdout.write(
-            f"| {name} | {told['seconds']} | {told['memory']} MiB | {told['result']} | {told['beside']} |\n"
-        )
+        told[name] = json.loads(done.stdout)
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
 
 def _measured(name: str) -> dict[str, Any]:
@@ -61,20 +57,24 @@ def _measured(name: str) -> dict[str, Any]:
     start = time.perf_counter()
     answer = assign(game)
     seconds = time.perf_counter() - start
-    beside = ""
+    told: dict[str, Any] = {"seconds": round(seconds, 2)}
     if isinstance(answer, Plan):
-        result = f"{'yes' if answer.optimal else 'no'}, {answer.gap:.6f} ({len(answer.pairs)} pairs, total {answer.total:.6f})"
+        told |= {
+            "proven": answer.optimal,
+            "gap": answer.gap,
+            "pairs": len(answer.pairs),
+            "total": answer.total,
+        }
         if "one each" in name:
-            beside = _beside(game, answer, seconds)
+            told |= _beside(game, answer, seconds)
         if not per_field:
             start = time.perf_counter()
             stable_choice(game)
-            result += f"; stable rule {time.perf_counter() - start:.2f} s"
+            told["stable_rule_seconds"] = round(time.perf_counter() - start, 2)
     else:
-        result = f"no plan: {len(answer)} conflict, {len(answer[0].rules)} rules"
+        told |= {"conflicts": len(answer), "rules_of_the_first": len(answer[0].rules)}
         assert answer == conflicts(game)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"seconds": round(seconds, 2), "memory": peak, "result": result, "beside": beside}
+    return told | {"memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
 
 
 def _instance(
@@ -106,7 +106,7 @@ def _group(name: str, names: list[str], members: np.ndarray, most: int) -> Group
     return Group(name=name, achievements=frozenset(names[at] for at in members), most=most)
 
 
-def _beside(game: Instance, plan: Plan, seconds: float) -> str:
+def _beside(game: Instance, plan: Plan, seconds: float) -> dict[str, float]:
     from scipy.optimize import linear_sum_assignment
 
     matrix = np.zeros((len(game.scenes), len(game.achievements)))
@@ -115,8 +115,11 @@ def _beside(game: Instance, plan: Plan, seconds: float) -> str:
     rows, columns = linear_sum_assignment(matrix, maximize=True)
     theirs = time.perf_counter() - start
     total = float(matrix[rows, columns].sum())
-    same = "same total" if abs(total - plan.total) < 1e-6 else f"total {total:.6f}"
-    return f"{seconds / theirs:.1f} times its {theirs:.2f} s, {same}"
+    return {
+        "scipy_seconds": round(theirs, 2),
+        "times_scipy": round(seconds / theirs, 1),
+        "scipy_total": total,
+    }
 
 
 if __name__ == "__main__":

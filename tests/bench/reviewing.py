@@ -3,16 +3,18 @@
     python -m tests.bench.reviewing                     500 bids, 120 experts
     python -m tests.bench.reviewing --entries 100       another size
 
-Fits are drawn at random, a share of the pairs is barred. Printed: seconds of each part and the peak memory.
+Fits are drawn at random, a share of the pairs is barred. Printed as JSON: seconds of each part and the peak memory.
 """
 
 import argparse
+import json
 import resource as process
 import sys
 import time
 from datetime import date
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +36,8 @@ def main() -> None:
     parser.add_argument("--experts", type=int, default=120)
     parser.add_argument("--barred", type=float, default=0.05)
     options = parser.parse_args()
-    _conflicts(options.entries, options.experts)
+    told: dict[str, Any] = {"entries": options.entries, "experts": options.experts}
+    told["conflicts"] = _conflicts(options.entries, options.experts)
     generator = np.random.default_rng(_SEED)
     shape = (options.entries, options.experts)
     fits, barred = generator.random(shape).round(6), generator.random(shape) < options.barred
@@ -52,18 +55,14 @@ def main() -> None:
     if not isinstance(found, Assignment):
         raise SystemExit("; ".join(problem.message for problem in found))
     loads = found.loads.values()
-    peak = process.getrusage(process.RUSAGE_SELF).ru_maxrss / 1024
-    _say(
-        f"assign {shape[0]} x {shape[1]}: {taken:.2f} s, loads {min(loads)}-{max(loads)}, fit {found.fit:.1f}"
-    )
-    _say(f"peak memory: {peak:.0f} MiB")
+    told["assignment"] = {
+        "seconds": round(taken, 2), "least_load": min(loads), "most_load": max(loads), "fit": round(found.fit, 1),
+    }  # fmt: skip
+    told["memory_mib"] = round(process.getrusage(process.RUSAGE_SELF).ru_maxrss / 1024)
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-
-
-def _conflicts(entries: int, experts: int) -> None:
+def _conflicts(entries: int, experts: int) -> dict[str, float]:
     random = Random(_SEED)
     firms: list[Node] = [
         Enterprise(id=f"QY-{n}", title=f"第{n}号智能制造有限公司") for n in range(entries + experts)
@@ -83,7 +82,7 @@ def _conflicts(entries: int, experts: int) -> None:
     started = time.perf_counter()
     found = conflicts(people, bids, register, today=date(2026, 3, 1), years=3)
     taken = time.perf_counter() - started
-    _say(f"conflicts {entries} x {experts}: {taken:.2f} s, {len(found)} pairs")
+    return {"seconds": round(taken, 2), "pairs": len(found)}
 
 
 if __name__ == "__main__":

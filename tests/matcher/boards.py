@@ -1,14 +1,18 @@
 """A board to try things on: a task posted by a firm, bidders with valid codes, bids that pass every formal check."""
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from graph.identifiers.uscc import organisation_check_digit, uscc_check_digit
-from graph.processes import moved
+from graph.processes import Process, moved
 from graph.store.changes import PutProcess
-from graph.store.store import Store
+from graph.store.records import process_from
+from graph.store.store import Store, open_store
 from matcher import awarding
 from matcher.bids import Bid, Reply
 from matcher.parties import Party
@@ -68,6 +72,18 @@ def bid_values(number: int = 1, **values: Any) -> dict[str, Any]:
 def put_processes(store: Store, processes: Iterable[Any]) -> None:
     """Put the processes as one batch."""
     store.apply([PutProcess(process=one) for one in processes], actor="程某", at=NOON, reason="")
+
+
+def plays_again(store: Store, *kinds: type[Process]) -> None:
+    """The last entry of each history is the process, and the history makes the same store anew."""
+    kept = [process for kind in kinds for process in store.processes(kind)]
+    for process in kept:
+        last = store.history_of_process(process.kind, process.id)[-1].after
+        assert process_from(type(process), json.dumps(last)) == process
+    assert store.verify_history() == []
+    with TemporaryDirectory() as folder, open_store(Path(folder) / "again.db") as again:
+        again.apply(store.records_at(store.revision()), actor="甲", at=NOON, reason="")
+        assert [process for kind in kinds for process in again.processes(kind)] == kept
 
 
 def points(*values: int) -> list[Decimal]:

@@ -76,6 +76,17 @@ def test_a_namesake_passes_once_a_person_has_looked() -> None:
     assert (_codes(bid), _codes(bid, cleared)) == (["bid_namesake"], [])
 
 
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [("第1号航空科技（珠海）公司", []), ("丙方软件有限公司", ["bid_name_differs"])],
+)
+def test_a_code_that_is_another_s_in_the_library_is_pointed_out(title: str, told: list[str]) -> None:
+    nodes = (make_enterprise("QY-1", title=title, uscc=firm(1).uscc),)
+    found = formal_problems(make_bid(), TASK, _around(nodes=nodes), at=NOON)
+    assert [problem.code for problem in found if problem.code != "bid_unresolved"] == told
+    assert errors(found) == []
+
+
 @pytest.mark.parametrize("chain", [((0, 1),), ((1, 0),), ((0, 2), (2, 1))])
 def test_who_controls_the_poster_or_is_controlled_by_it_does_not_bid(
     chain: tuple[tuple[int, int], ...],

@@ -1,11 +1,9 @@
 """Bids in a store: any sequence of steps agrees with a plain model, stays sealed, and can be played again."""
 
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Barrier, Thread
 from typing import Any
 
@@ -14,7 +12,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from graph.problems import Refused
-from graph.store.records import process_from
 from graph.store.store import Store, open_store
 from matcher import awarding
 from matcher.awards import Award
@@ -31,6 +28,7 @@ from tests.matcher.boards import (
     bids_of,
     firm,
     make_posted,
+    plays_again,
     points,
     put_processes,
     uscc,
@@ -349,18 +347,4 @@ def test_any_sequence_of_steps_agrees_with_the_model_and_is_played_again_from_th
         assert task.bids == len(counting)
         _sees_what_it_may(store, model)
         _nothing_contradicts(store)
-    _plays_again(store)
-
-
-def _plays_again(store: Store) -> None:
-    """The last entry of each history is the record, and the history makes the same store anew."""
-    kept: list[Task | Bid | Award] = [
-        *store.processes(Task), *store.processes(Bid), *store.processes(Award),
-    ]  # fmt: skip
-    for process in kept:
-        last = store.history_of_process(process.kind, process.id)[-1].after
-        assert process_from(type(process), json.dumps(last)) == process
-    assert store.verify_history() == []
-    with TemporaryDirectory() as folder, open_store(Path(folder) / "again.db") as again:
-        again.apply(store.records_at(store.revision()), actor="甲", at=NOON, reason="")
-        assert [*again.processes(Task), *again.processes(Bid), *again.processes(Award)] == kept
+    plays_again(store, Task, Bid, Award)

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from graph.feedback import Outcome
 from graph.kinds import Case
@@ -27,7 +29,7 @@ from matcher.cases import CaseFile
 from matcher.engine import Engine
 from matcher.tasks import Decision, Milestone
 from tests.factories import NOON, TODAY, make_achievement, make_case, make_scene, put
-from tests.matcher.boards import POSTER, firm, make_task
+from tests.matcher.boards import POSTER, firm, make_task, plays_again
 from tests.matcher.test_cases import WHOLE
 
 _REST = {name: value for name, value in WHOLE.items() if name not in ("title", "scene_id", "achievement_id")}
@@ -158,6 +160,33 @@ def _state(store: Store, id: str) -> str:
     file = found_case(store, id)
     assert file is not None
     return file.state
+
+
+_TOLD: dict[str, tuple[str, dict[str, Any]]] = {
+    "consent": ("owner", {"consent": "甲公司 同意函"}), "submit": ("editor", {}), "return": ("reviewer", {"reason": "缺来源"}),
+    "publish": ("reviewer", {}), "recall": ("reviewer", {"reason": "有误"}), "retire": ("reviewer", {"reason": "设备已拆"}),
+    "discard": ("editor", {"reason": "重写"}),
+}  # fmt: skip
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(steps=["consent", "submit", "publish", "retire"])
+@given(steps=st.lists(st.sampled_from(sorted(_TOLD)), min_size=3, max_size=12))
+def test_whatever_is_done_a_record_is_there_while_published_and_all_is_played_again(
+    emptied: Callable[[], Store], steps: list[str]
+) -> None:
+    store = emptied()
+    _put_pair(store, "landed")
+    id = case_from_pair(store, "CJ-1", "CG-1", actor="李明", at=NOON).id
+    edit_case(store, id, _REST, actor="李明", at=NOON)
+    for name in steps:
+        (role, values), head = _TOLD[name], store.head()
+        try:
+            move_case(store, id, name, role=role, values=values, actor="程某", at=NOON)
+        except Refused:
+            assert store.head() == head
+        assert (store.get("case", id) is not None) == (_state(store, id) == "published")
+    plays_again(store, CaseFile)
 
 
 def test_a_case_from_a_sheet_counts_as_published_and_can_be_retired(store: Store) -> None:

@@ -104,7 +104,7 @@ def test_draw_is_fair_where_no_rule_binds() -> None:
     [
         ([candidate(1), candidate(2, barred="与标书B-1同一单位")],
          [("panel_too_few", "需要 3 位专家，可用的只有 1 位；不能参加的：专家2（Z2）",
-           "请至少再增加 2 位专家，或减少专家组人数"),
+           "请至少再增加 2 位专家；专家组人数是榜单定的，发榜后不能减少"),
           ("panel_quota", "要求专长含“低空”的至少 2 人，可用的最多 0 位", "请增加这方面的专家，或减少要求的人数")]),
         ([candidate(n, "甲", speciality="低空") for n in range(3)] + [candidate(5, "乙")],
          [("panel_organisations", "每个单位至多 1 人，最多只能抽出 2 位，需要 3 位（甲 3 人）",
@@ -112,9 +112,9 @@ def test_draw_is_fair_where_no_rule_binds() -> None:
           ("panel_quota", "要求专长含“低空”的至少 2 人，可用的最多 1 位：专家0（Z0）、专家1（Z1）、专家2（Z2）",
            "请增加这方面的专家，或减少要求的人数")]),
         ([candidate(1, speciality="低空"), candidate(2), candidate(3, speciality="低空", barred="身份未核实", mendable=True)],
-         [("panel_too_few", "需要 3 位专家，可用的只有 2 位；不能参加的：专家3（Z3）", "请至少再增加 1 位专家，或减少专家组人数"),
-          ("panel_quota", "要求专长含“低空”的至少 2 人，可用的最多 1 位：专家1（Z1）", "请增加这方面的专家，或减少要求的人数"),
-          ("panel_doubtful", "有专家因身份未核实不能参加：专家3（Z3）", "核实其中一位的单位后即可抽满：把单位补进库里，或在专家申报表里填“单位核实人”")]),
+         [("panel_doubtful", "有专家因身份未核实不能参加：专家3（Z3）", "核实其中一位的单位后即可抽满：把单位补进库里，或在专家申报表里填“单位核实人”"),
+          ("panel_too_few", "需要 3 位专家，可用的只有 2 位；不能参加的：专家3（Z3）", "请至少再增加 1 位专家；专家组人数是榜单定的，发榜后不能减少"),
+          ("panel_quota", "要求专长含“低空”的至少 2 人，可用的最多 1 位：专家1（Z1）", "请增加这方面的专家，或减少要求的人数")]),
     ],
 )  # fmt: skip
 def test_draw_says_which_rule_or_expert_is_the_cause(

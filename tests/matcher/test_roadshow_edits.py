@@ -98,6 +98,26 @@ def test_solving_with_all_locked_changes_nothing(engine: Engine) -> None:
         assert (again.difference.swaps, again.difference.moves, again.costs) == ((), (), ())
 
 
+def test_alternates_stand_by_for_locked_pitches_too(engine: Engine) -> None:
+    roadshow = edit(engine, made(engine), "lock").roadshow
+    assert roadshow.alternates
+    gone = roadshow.ids[1]
+    first = next(one.achievement for one in roadshow.alternates if gone in one.replaces)
+    assert edit(engine, roadshow, "drop", gone).roadshow.ids[1] == first
+
+
+def test_timetable_is_called_stale_only_where_somebody_came_or_left(engine: Engine) -> None:
+    roadshow = made(engine).model_copy(update={"timetable": {}})
+
+    def stale(made: Changed) -> bool:
+        return any("日程是按改动前的阵容排的" in note for note in made.notes)
+
+    assert not stale(edit(engine, roadshow, "lock"))
+    assert not stale(edit(engine, roadshow, "move", roadshow.ids[0], place=3))
+    assert stale(edit(engine, roadshow, "drop", roadshow.ids[0]))
+    assert stale(edit(engine, roadshow, "solve", must_not=(roadshow.ids[0],)))
+
+
 def test_solving_what_keeps_all_rules_changes_nothing_and_anew_finds_the_best(engine: Engine) -> None:
     best = made(engine)
     spare = best.alternates[0].achievement

@@ -83,3 +83,10 @@ def test_only_what_stands_somewhere_can_be_locked() -> None:
     assert with_locks(with_locks(one, ["A"], []), [], ["A"]).locked == frozenset()
     with pytest.raises(Refused, match="“项目B”没有排在任何时段"):
         with_locks(one, ["B"], [])
+
+
+def test_free_slots_before_others_are_told_and_the_order_is_that_of_time() -> None:
+    own = replace(kept(pitch("A"), pitch("B")), places={"A": ("S", 3), "B": ("S", 1)})
+    assert own.order == ("B", "A")
+    assert [told.split("（")[0] for told in own.gaps] == ["“上午场”第 2 个时段"]
+    assert replace(own, places={"A": ("S", 2), "B": ("S", 1)}).gaps == []

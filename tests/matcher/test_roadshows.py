@@ -53,6 +53,7 @@ def test_states_and_moves_are_those_of_a_roadshow() -> None:
     rules = roadshow_rules()
     assert [(one.name, one.sources, one.target) for one in rules.moves.values()] == [
         ("edit", ("draft", "released"), "draft"), ("release", ("draft",), "released"), ("hold", ("released",), "held"),
+        *((f"score_{state}", (state,), state) for state in ("draft", "released", "held")),
         ("close", ("held",), "closed"), ("cancel", ("draft", "released"), "cancelled"),
     ]  # fmt: skip
 

@@ -62,3 +62,8 @@ def test_an_achievement_seeks_scenes_and_its_price_stays_untold(owner: str) -> N
     assert (task.mode, task.title, task.poster, task.bounty, task.about) == (
         "offer", "垂直起降固定翼无人运输机应用场景征集", owner, None, (("achievement", "CG-1"),),
     )  # fmt: skip
+
+
+def test_what_is_accepted_follows_the_indicators_that_are_given() -> None:
+    task = _from_scene(make_scene("CJ-2", indicators="航程≥30km"), indicators="载重≥20kg；抗风等级≥7级。")
+    assert task.acceptance == "在发榜单位现场验收，逐项检测并达到：载重≥20kg；抗风等级≥7级。"

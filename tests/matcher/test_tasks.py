@@ -236,6 +236,9 @@ def test_a_contract_waits_for_the_award_to_be_in_force_and_stays_within_the_boun
         task, "abandon", role=SYSTEM, at=OPENING,
         decisions=(task.decisions[0].model_copy(update={"abandoned": True}), task.decisions[1]),
     )  # fmt: skip
+    cheaper = task.model_copy(
+        update={"decisions": tuple(one.model_copy(update={"amount": 2_800_000}) for one in task.decisions)}
+    )
     assert (signed(task, milestones, at=OPENING).state, gave_up.winners) == ("contracted", ())
     for before, given, message in (
         (proposed, milestones, "定标还没有生效"),
@@ -243,6 +246,7 @@ def test_a_contract_waits_for_the_award_to_be_in_force_and_stays_within_the_boun
         (task, (), "没有里程碑"),
         (task, (Milestone(name="样机", planned=plan, amount=YUAN + 1),), "超过榜金 300 万元"),
         (task, (*milestones, Milestone(name="样机", planned=plan, amount=0)), "里程碑重名"),
+        (cheaper, milestones, "超过中榜投标的申请金额 280 万元"),
     ):
         assert message in _refused(partial(signed, before, given, at=OPENING))
 

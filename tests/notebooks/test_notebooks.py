@@ -14,7 +14,7 @@ def read(path: Path) -> Any:
 
 
 def test_there_are_notebooks() -> None:
-    assert "partner_portal.ipynb" in {path.name for path in NOTEBOOKS}
+    assert {"partner_portal.ipynb", "roadshow.ipynb"} <= {path.name for path in NOTEBOOKS}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -68,3 +68,27 @@ def test_partner_portal_tells_its_story(executed: dict[str, Any]) -> None:
         ["order.moved", "closed"],
     ]  # fmt: skip
     assert refusal.startswith("'404 not_found：")
+
+
+def rows_of(told: str) -> list[list[str]]:
+    """The rows of a table without its head."""
+    return [line.strip("| ").split(" | ") for line in told.splitlines()[2:]]
+
+
+def test_roadshow_tells_its_story(executed: dict[str, Any]) -> None:
+    (
+        fits, proof, lineup, left, curve, edits, spares, cancelled, order, timetable, meetings, matrix, steps, scores, marks, award,
+    ) = shown(executed["roadshow"])  # fmt: skip
+    assert [fits, curve, matrix, marks] == ["image/png"] * 4
+    assert "SVG" in timetable
+    assert all("已证明最优" in told for told in (proof, order, meetings))
+    assert len(rows_of(lineup)) == 6
+    assert all(row[1] for row in rows_of(left))
+    # Locked whole, a lineup is solved without a change; who cancels is followed by the first alternate.
+    assert [row[1] for row in rows_of(edits)][-2:] == ["不变", "不变"]
+    gone = rows_of(cancelled)[0]
+    assert gone[1] == f"{gone[0].split()[0]}→{spares.split('：')[1].split('、')[0]}"
+    assert "写明不见" in meetings
+    assert [row[2] for row in rows_of(steps)] == ["阵容、日程和洽谈排定", "发布第 1 版", "举办"]
+    assert [row[3] for row in rows_of(scores)[:3]] == ["一等奖", "二等奖", "二等奖"]
+    assert award.endswith("2026年低空经济专场一等奖'")

@@ -40,4 +40,4 @@ ROUTERS = tuple(
 async def shown_again(request: Request, error: Exception) -> Response:
     """The fields of a form of an earlier session, for another look before they are sent in this one."""
     fields = error.fields if isinstance(error, StaleForm) else []
-    return confirm_page(request, request.url.path, fields)
+    return confirm_page(request, request.url.path, fields, status=409)

@@ -18,7 +18,7 @@ from embeddings.generation import current
 from embeddings.refusal import IndexRefused
 from graph.kinds import KINDS
 from graph.processes import Process
-from graph.store.history import Entry
+from graph.store.history import Entry, Revision
 from graph.values import VISIBILITY_LABELS, parse_visibility
 from matcher.models import Models, named, shipped_ranker
 
@@ -26,6 +26,10 @@ router = APIRouter(include_in_schema=False)
 
 _ENTRIES = 60
 _UPTO = 2**62
+_ACTIONS = {
+    "put_node": "写入记录", "remove_node": "删除记录", "put_edge": "写入关系", "remove_edge": "删除关系",
+    "put_feedback": "写入评级或进展", "remove_feedback": "删除评级或进展", "put_process": "写入流程", "remove_process": "删除流程",
+}  # fmt: skip
 
 
 @router.get("/admin")
@@ -130,25 +134,33 @@ async def post_revocation(visitor: Administrator, id: str, sent: Form) -> Respon
 
 @router.get("/admin/history")
 def get_history(
-    request: Request, visitor: Auditor, q: Annotated[str, Query(max_length=100)] = "", before: One = ""
-) -> Response:
-    seq = int(before) if before.isdigit() and len(before) < 18 else _UPTO
-    entries = visitor.store.entries_before(seq, _ENTRIES, text=q.strip())
-    last = entries[-1].seq if len(entries) == _ENTRIES else None
+    request: Request, visitor: Auditor, q: Annotated[str, Query(max_length=100)] = "", revision: One = "", before: One = "",
+) -> Response:  # fmt: skip
+    """Batch by batch; with words, or for one batch, change by change."""
+    store, place = visitor.store, _number(before)
+    if q.strip() or _number(revision):
+        entries = store.entries_before(place or _UPTO, _ENTRIES, text=q.strip(), revision=_number(revision))
+        last = entries[-1].seq if len(entries) == _ENTRIES else None
+        rows = [(entry, _subject(entry), _did(entry)) for entry in entries]
+        batches: list[Revision] = []
+    else:
+        batches, rows = store.revisions(_ENTRIES, place), []
+        last = batches[-1].revision if batches and batches[-1].revision > 1 else None
+    following = link("/admin/history", q=q, revision=revision, before=last) if last else ""
     return page(
-        request, "history.html", q=q, rows=[(entry, _subject(entry), _did(entry)) for entry in entries],
-        following=link("/admin/history", q=q, before=last) if last else "",
+        request, "history.html", q=q, revision=revision, rows=rows, batches=batches, following=following,
+        actions=_ACTIONS,
     )  # fmt: skip
 
 
 @router.post("/admin/history/undo")
 async def post_undo(visitor: Administrator, parts: Parts, sent: Form) -> Response:
     def work() -> tuple[str, str]:
-        given = sent.get("revision")
-        if not given.isdigit() or len(given) > 15:
+        given = _number(sent.get("revision"))
+        if given is None:
             raise Refusal(422, "choice_missing", "没有写明撤销哪一次改动。", "请从历史里选。")
         why = f"撤销第 {given} 次改动" + (f"：{sent.get('reason')}" if sent.get("reason") else "")
-        applied = visitor.store.undo(int(given), actor=visitor.name, at=datetime.now(UTC), reason=why)
+        applied = visitor.store.undo(given, actor=visitor.name, at=datetime.now(UTC), reason=why)
         return (
             "/admin/history",
             f"已撤销第 {given} 次改动：{applied.removed + applied.changed + applied.added} 条记录恢复原样。",
@@ -180,6 +192,11 @@ def _subject(entry: Entry) -> tuple[str, str]:
     if len(key) == 3:
         return f"{_process_labels().get(key[1], '流程')} {key[2]}", ""
     return f"关系 {key[1]}—{key[4]}", link(f"/records/{key[0]}", open=key[1])
+
+
+def _number(text: str) -> int | None:
+    """A number of a revision or a row; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 def _did(entry: Entry) -> str:

@@ -222,7 +222,10 @@ def _place(id: str) -> str:
 
 
 def _typed() -> list[str]:
-    return [name for name in CONTENT if name not in _UNTYPED]
+    """What stands on the form, the need before what was done about it."""
+    names = [name for name in CONTENT if name not in _UNTYPED and name != "summary"]
+    names.insert(names.index("approach"), "summary")
+    return names
 
 
 def _label(name: str) -> str:

@@ -14,10 +14,10 @@ from api.bulk import SUFFIXES
 from api.desk_answers import GapsQuestion
 from api.plain_workbook import write_sheets
 from api.routes.paths import today
-from api.services import Parts
+from api.services import Parts, Services
 from api.workbench.access import AtDesk
 from api.workbench.pages.matching import One
-from api.workbench.rendering import escaped, page
+from api.workbench.rendering import page
 from graph.feedback import LEVEL_LABELS
 from graph.identifiers.districts import DISTRICTS
 from graph.identifiers.fields import FIELDS
@@ -25,6 +25,7 @@ from graph.identifiers.fields import FIELDS
 router = APIRouter(include_in_schema=False)
 
 _SHOWN = 40
+_EXPORTED = 100_000
 _XLSX = next(media for media, suffix in SUFFIXES.items() if suffix == ".xlsx")
 _WIDTHS = {"名称": 40, "单位": 28, "最接近的": 40, "差在哪里": 60, "产业领域": 18}
 
@@ -33,15 +34,11 @@ _WIDTHS = {"名称": 40, "单位": 28, "最接近的": 40, "差在哪里": 60, "
 async def get_gaps(
     request: Request, visitor: AtDesk, parts: Parts, level: One = "", field: One = "", district: One = ""
 ) -> Response:
-    told = await _gaps(parts, level)
-    scenes, achievements = (
-        [one for one in told[name] if _fits(one, field, district)] for name in ("scenes", "achievements")
-    )
+    told = await _gaps(parts, level, field, district, _SHOWN)
     most = max((one[name] for one in (*told["by_field"], *told["by_district"]) for name in ("scenes", "achievements")), default=1)  # fmt: skip
     return await run_in_threadpool(
-        page, request, "gaps.html", told=told, scenes=scenes[:_SHOWN], achievements=achievements[:_SHOWN],
-        scene_count=len(scenes), achievement_count=len(achievements), most=max(1, most), field=field, district=district,
-        levels={n: LEVEL_LABELS[n] for n in (4, 3, 2)}, fields=list(FIELDS), districts=list(DISTRICTS), escaped=escaped,
+        page, request, "gaps.html", told=told, most=max(1, most), field=field, district=district,
+        levels={n: LEVEL_LABELS[n] for n in (4, 3, 2)}, fields=list(FIELDS), districts=list(DISTRICTS),
     )  # fmt: skip
 
 
@@ -49,24 +46,24 @@ async def get_gaps(
 async def get_workbook(
     visitor: AtDesk, parts: Parts, level: One = "", field: One = "", district: One = ""
 ) -> Response:
-    told = await _gaps(parts, level)
-    body = await run_in_threadpool(_workbook, told, field, district)
+    told = await _gaps(parts, level, field, district, _EXPORTED)
+    body = await run_in_threadpool(_workbook, told)
     name = quote(f"供需缺口_{today()}.xlsx", safe="")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
     return Response(body, media_type=_XLSX, headers=headers)
 
 
-async def _gaps(parts: Parts, level: str) -> dict[str, Any]:
-    asked = GapsQuestion(audience="staff", today=today(), level=int(level) if level in ("2", "3", "4") else 3)
+async def _gaps(parts: Services, level: str, field: str, district: str, most: int) -> dict[str, Any]:
+    wanted = int(level) if level in ("2", "3", "4") else 3
+    asked = GapsQuestion(
+        audience="staff", today=today(), level=wanted, most=most,
+        field=field if field in FIELDS else "", district=district if district in DISTRICTS else "",
+    )  # fmt: skip
     told: dict[str, Any] = json.loads(await parts.answer_soon(asked))
     return told
 
 
-def _fits(one: dict[str, Any], field: str, district: str) -> bool:
-    return (not field or field in one["field"]) and (not district or one["district"] == district)
-
-
-def _workbook(told: dict[str, Any], field: str, district: str) -> bytes:
+def _workbook(told: dict[str, Any]) -> bytes:
     def rows(name: str) -> list[list[Any]]:
         return [
             [
@@ -75,7 +72,6 @@ def _workbook(told: dict[str, Any], field: str, district: str) -> bytes:
                 "；".join(one.get("missing", ())),
             ]
             for one in told[name]
-            if _fits(one, field, district)
         ]  # fmt: skip
 
     head = ["编号", "名称", "产业领域", "所在区", "单位", "最接近的", "得分", "等级", "差在哪里"]

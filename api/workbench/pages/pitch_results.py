@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Any
@@ -11,24 +12,25 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from api.pitch_results import award_changes, round_of, rubric_of
 from api.pitch_sheets import read_pitch_marks, write_results
 from api.problem_documents import Refusal
-from api.roadshow_papers import write_mark_sheets
-from api.routes.paths import PathId, now, today
+from api.roadshow_files import MEDIA, material, write_paper
+from api.routes.paths import PathId, now
 from api.services import Parts
 from api.wire import FieldProblem
 from api.workbench.access import ORGANISERS, AtDesk, Organiser, Visitor
 from api.workbench.forms import Form, Sent, done_once
 from api.workbench.pages.matching import One
-from api.workbench.pages.programmes import MEDIA, downloaded, stored_timetable
-from api.workbench.pages.roadshows import found_roadshow, place_of, told_refusal
+from api.workbench.pages.programmes import downloaded, stored_timetable
+from api.workbench.pages.roadshows import ROLE, found_roadshow, place_of, told_refusal
 from api.workbench.pitch_marks import JudgeMark, PitchMarks, marks_of, put_marks
 from api.workbench.rendering import page
 from api.workbench.stamps import refuse_changed, stamp_of
 from graph.problems import BadValue, Problem, Refused
-from matcher.pitch_scoring import Award, Results, Round, awarded, results
+from matcher.grading import Criterion, Rubric
+from matcher.pitch_scoring import Award, Results, Round, awarded
 from matcher.process_values import parse_points
+from matcher.roadshow_results import open_round, results_kept, scored, scored_round, usual_rubric
 from matcher.roadshow_timetable import Kept
 from matcher.roadshows import Roadshow
 from matcher.tasks import carry_out
@@ -50,10 +52,10 @@ async def post_results(
 
     def work() -> tuple[str, str]:
         since, found = visitor.store.revision(), found_roadshow(visitor, id)
-        marks = marks_of(visitor.store, id, now())
+        marks = _marks(visitor, found)
         refuse_changed(sent, _stamp(marks), "成绩")
         kept = _needed(visitor, found)
-        one = round_of(kept, rubric_of(marks.rubric), later=marks.later)
+        one = _round(found, marks, kept)
         match sent.get("do"):
             case "sheet":
                 values, told = _typed(marks, one, sent)
@@ -83,19 +85,16 @@ async def post_awards(request: Request, visitor: Organiser, parts: Parts, id: Pa
 
     def work() -> tuple[str, str]:
         since, found = visitor.store.revision(), found_roadshow(visitor, id)
-        marks = marks_of(visitor.store, id, now())
+        marks = _marks(visitor, found)
         refuse_changed(sent, _stamp(marks), "成绩")
-        graded = _graded(marks, _needed(visitor, found))
+        graded = _graded(found, marks, _needed(visitor, found))
         if not isinstance(graded, Results):
             raise Refused("pitch_marks_open", "成绩还没有算出来。", "请先收齐打分。")
-        changes = award_changes(visitor.store, found, _prizes(marks, graded), found.day or today())
-        if not changes:
-            raise Refused("pitch_marks_open", "没有奖项可记。", "请先写奖项和名额。")
-        done = carry_out(
-            visitor.store, changes, actor=visitor.name, at=now(), reason=f"路演 {id} 的奖项", since=since
-        )
-        new = done.added + done.changed
-        return f"{place_of(id)}/results", f"已把奖项记入 {new} 项成果。" if new else "这些奖项以前已经记过。"
+        one = scored_round(graded, marks.given, _awards(marks), marks.through, by=visitor.name, at=now())
+        made, changes = results_kept(visitor.store, found, one, role=ROLE, at=now(), pool=True)
+        told = f"记下第 {one.number} 轮成绩，奖项 {sum(bool(r.award) for r in one.ranking)} 个"
+        carry_out(visitor.store, changes, actor=visitor.name, at=now(), reason=told, since=since)
+        return f"{place_of(id)}/results", f"已{told}，记入成果的获奖情况。现在是第 {made.draft} 稿。"
 
     return await _done(request, visitor, parts, id, sent, work)
 
@@ -104,9 +103,10 @@ async def post_awards(request: Request, visitor: Organiser, parts: Parts, id: Pa
 def get_marks(visitor: AtDesk, id: PathId) -> Response:
     """The empty sheets for the judges, by this roadshow's own rubric."""
     found = found_roadshow(visitor, id)
-    kept, rubric = _needed_here(visitor, found), rubric_of(marks_of(visitor.store, id, now()).rubric)
+    one = _round(found, _marks(visitor, found), _needed_here(visitor, found))
+    about = material(visitor.store, found)
     return downloaded(
-        f"{found.title or id}评委打分表.xlsx", MEDIA[".xlsx"], lambda path: write_mark_sheets(path, kept.programme, kept.places, rubric)
+        f"{found.title or id}评委打分表.xlsx", MEDIA[".xlsx"], lambda path: write_paper(path, "marks", about, stamp=now(), marked=one)
     )  # fmt: skip
 
 
@@ -114,9 +114,9 @@ def get_marks(visitor: AtDesk, id: PathId) -> Response:
 def get_sheet(visitor: AtDesk, id: PathId) -> Response:
     """路演成绩."""
     found = found_roadshow(visitor, id)
-    marks = marks_of(visitor.store, id, now())
+    marks = _marks(visitor, found)
     try:
-        graded = _graded(marks, _needed_here(visitor, found))
+        graded = _graded(found, marks, _needed_here(visitor, found))
     except Refused as refused:
         raise told_refusal(refused) from refused
     if not isinstance(graded, Results):
@@ -140,13 +140,13 @@ def _page(
 ) -> Response:  # fmt: skip
     roadshow = found_roadshow(visitor, id)
     refusal = told_refusal(error) if error is not None else None
-    marks, kept = marks_of(visitor.store, id, now()), stored_timetable(visitor, roadshow)
-    one = round_of(kept, rubric_of(marks.rubric), later=marks.later) if kept and kept.places else None
+    marks, kept = _marks(visitor, roadshow), stored_timetable(visitor, roadshow)
+    one = _round(roadshow, marks, kept) if kept and kept.places else None
     graded: Results | None = None
     problems: list[Problem] = []
     if kept and one and marks.marks:
         try:
-            told = _graded(marks, kept)
+            told = _graded(roadshow, marks, kept)
             graded, problems = (told, []) if isinstance(told, Results) else (None, told)
         except Refused as refused:
             problems = [Problem(code=refused.code, message=refused.message.rstrip("。"), remedy=refused.remedy.rstrip("。"))]  # fmt: skip
@@ -156,7 +156,7 @@ def _page(
         request, "roadshow_results.html", status=refusal.status if refusal else 200, roadshow=roadshow, refusal=refusal, one=one,
         here_=place_of(id), runs=visitor.may(*ORGANISERS), marks=marks, seen=_stamp(marks), graded=graded, problems=problems,
         prizes=_prizes(marks, graded) if graded else {}, given=given, typed=typed, judge=judge if one and judge in one.judges else "",
-        rubric="、".join(f"{name}={full}" for name, full in (marks.rubric or {c.name: str(c.weight) for c in rubric_of({}).criteria}).items()),
+        rubric="、".join(f"{name}={full}" for name, full in (marks.rubric or {c.name: str(c.weight) for c in (one.rubric if one else usual_rubric()).criteria}).items()),
         prize_text="、".join(f"{name}={number}" for name, number in marks.prizes.items()),
     )  # fmt: skip
 
@@ -165,16 +165,40 @@ def _stamp(marks: PitchMarks) -> str:
     return stamp_of([None if not marks.marks and not marks.rubric else marks]) + str(len(marks.marks))
 
 
-def _graded(marks: PitchMarks, kept: Kept) -> Results | list[Problem]:
-    one = round_of(kept, rubric_of(marks.rubric), later=marks.later)
-    sheets = [sheet for sheet in marks.sheets if sheet.entry in one.entries and sheet.expert in one.judges]
-    vetoes = [veto for veto in marks.vetoes if veto.entry in one.entries]
-    return results(one, sheets, vetoes, {id: why for id, why in marks.absent.items() if id in one.entries})
+def _marks(visitor: Visitor, roadshow: Roadshow) -> PitchMarks:
+    """What was handed in for the round whose marks come next."""
+    last = roadshow.rounds[-1] if roadshow.rounds else None
+    number = 1 if last is None else last.number + any(one.through for one in last.ranking)
+    return marks_of(visitor.store, f"{roadshow.id}-R{number}", now())
+
+
+def _round(roadshow: Roadshow, marks: PitchMarks, kept: Kept) -> Round:
+    return open_round(roadshow, kept, _rubric(marks.rubric) if marks.rubric else None)
+
+
+def _graded(roadshow: Roadshow, marks: PitchMarks, kept: Kept) -> Results | list[Problem]:
+    return scored(_round(roadshow, marks, kept), marks.given)
+
+
+def _awards(marks: PitchMarks) -> list[Award]:
+    return [Award(title=name, number=number) for name, number in marks.prizes.items()]
 
 
 def _prizes(marks: PitchMarks, graded: Results) -> dict[str, str]:
-    prizes = [Award(title=name, number=number) for name, number in marks.prizes.items()]
-    return {entry: prize.title for entry, prize in awarded(graded, prizes)}
+    return {entry: prize.title for entry, prize in awarded(graded, _awards(marks))}
+
+
+def _rubric(given: Mapping[str, str]) -> Rubric:
+    """The rubric as people write it, full marks by criterion. Raises ``Refused`` (``rubric``)."""
+    found = []
+    for name, text in given.items():
+        try:
+            found.append(Criterion(name=name, weight=Decimal(text)))
+        except InvalidOperation:
+            raise Refused(
+                "rubric", f"评分项“{name}”的满分“{text[:20]}”不是数。", "请写 名称=满分，合计 100。"
+            ) from None
+    return Rubric(criteria=tuple(found))
 
 
 def _needed(visitor: Visitor, roadshow: Roadshow) -> Kept:
@@ -245,7 +269,8 @@ def _uploaded(marks: PitchMarks, one: Round, upload: UploadFile | None) -> tuple
 
 def _settings(marks: PitchMarks, one: Round, sent: Sent) -> dict[str, Any]:
     rubric = _pairs(sent.get("rubric"), "评分项")
-    rubric_of(rubric)
+    if rubric:
+        _rubric(rubric)
     prizes = {}
     for name, text in _pairs(sent.get("prizes"), "奖项").items():
         if not (text.isascii() and text.isdecimal() and 0 < int(text) < 1000):
@@ -254,7 +279,10 @@ def _settings(marks: PitchMarks, one: Round, sent: Sent) -> dict[str, Any]:
             )
         prizes[name] = int(text)
     absent = {entry: why[:200] for entry in one.entries if (why := sent.get(f"a:{entry}"))}
-    return {"rubric": rubric, "prizes": prizes, "absent": absent, "later": sent.get("later") == "1"}
+    through = sent.get("through") or "0"
+    if not (through.isascii() and through.isdecimal() and len(through) < 4):
+        raise Refused("roadshow_setting", f"晋级名额“{through[:20]}”不是整数。", "请写 0 或正整数。")
+    return {"rubric": rubric, "prizes": prizes, "absent": absent, "through": int(through)}
 
 
 def _pairs(text: str, what: str) -> dict[str, str]:

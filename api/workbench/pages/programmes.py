@@ -13,20 +13,13 @@ from starlette.responses import Response
 
 from api import timetable_forms as read
 from api.access import not_found
-from api.pitch_results import rubric_of
 from api.problem_documents import Refusal
-from api.roadshow_agenda import agenda, clock, profiles, session_lines
-from api.roadshow_calendar import write_programme_calendar
-from api.roadshow_jobs import KIND, queue_plan
-from api.roadshow_page import write_picture
-from api.roadshow_papers import (
-    write_agenda_document,
-    write_agenda_workbook,
-    write_handbook,
-    write_mark_sheets,
-)
+from api.roadshow_agenda import agenda, clock, session_lines
+from api.roadshow_files import MEDIA, material, write_paper
+from api.roadshow_solving import KIND
 from api.routes.paths import PathId, now
 from api.services import Parts, Services
+from api.wire_roadshows import SolutionSent
 from api.workbench.access import AtDesk, Drafter, Visitor
 from api.workbench.forms import Form, Sent, done_once
 from api.workbench.pages.matching import One
@@ -38,25 +31,28 @@ from api.workbench.pages.roadshows import (
     refuse_old,
     told_refusal,
 )
-from api.workbench.pages.tasks import XLSX, sent_file
+from api.workbench.pages.tasks import sent_file
 from api.workbench.rendering import escaped, page
 from graph.problems import BadValue, Problem, Refused
 from graph.store.audience import AudienceStore
 from graph.store.jobs import Job
 from graph.values import VISIBILITY_LABELS
-from graph.visibility import may_see
 from matcher.lineup import LEVEL_LABELS, RuleLevel, lineup_policy
-from matcher.roadshow_meetings import kept_meetings
 from matcher.roadshow_steps import with_plan, write
-from matcher.roadshow_timetable import Kept, first_timetable, kept_timetable, placed_at, with_locks
+from matcher.roadshow_timetable import (
+    Kept,
+    booked_elsewhere,
+    first_timetable,
+    kept_timetable,
+    placed_at,
+    with_locks,
+)
 from matcher.roadshows import Roadshow, lineup_values
 from matcher.timetable import RULES, Programme, Session, Span, check, slots
 from matcher.timetable_conflicts import changes, changes_in_words, forbidden_by
 
 router = APIRouter(include_in_schema=False)
 
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-MEDIA = {".xlsx": XLSX, ".docx": DOCX, ".ics": "text/calendar; charset=utf-8", ".svg": "image/svg+xml"}
 _PAPERS = {
     "agenda.docx": "议程", "agenda.xlsx": "议程", "agenda.ics": "日历", "timetable.svg": "日程图", "handbook.docx": "项目手册",
     "marks.xlsx": "评委打分表",
@@ -111,7 +107,7 @@ async def post_places(request: Request, visitor: Drafter, parts: Parts, id: Path
             told = f"{'锁定' if do == 'lock' else '解除锁定'}“{title}”的时段"
             return made, told, f"{told}。"
         places = placed_at(own, pitch, read.place_of(sent.get("place")))
-        if bad := forbidden_by(own.programme, own.places, places):
+        if bad := forbidden_by(own.whole, own.places, places):
             raise Refused(
                 "lineup_forbidden", f"不能这样改：{bad[0].message}。", "请换一个时段，或放宽那条规则。"
             )
@@ -126,11 +122,17 @@ async def post_solving(request: Request, visitor: Drafter, parts: Parts, id: Pat
     """Queue the solving: its page tells how far it is."""
 
     def work() -> tuple[str, str]:
-        found = found_roadshow(visitor, id)
+        since, found = visitor.store.revision(), found_roadshow(visitor, id)
         refuse_old(found, sent)
-        _needed(stored_timetable(visitor, found))
-        seed = _number(sent.get("seed"), "抽签的种子") if sent.get("seed") else None
-        return queued(visitor, found, "timetable", fresh=sent.get("fresh") == "1", seed=seed), ""
+        kept, fresh = _needed(stored_timetable(visitor, found)), sent.get("fresh") == "1"
+        if sent.get("seed"):  # lots are part of the programme: drawn anew, then solved
+            kept = replace(
+                kept, programme=replace(kept.programme, seed=_number(sent.get("seed"), "抽签的种子"))
+            )
+            found = with_plan(found, role=ROLE, at=now(), timetable=kept.values)
+            told = f"抽签的种子改为 {kept.programme.seed}"
+            write(visitor.store, found, actor=visitor.name, at=now(), reason=told, since=since)
+        return queued(visitor, found, what="timetable", fresh=fresh), ""
 
     return await solving_started(request, visitor, parts, id, sent, work, _page)
 
@@ -149,7 +151,7 @@ async def post_cancel(visitor: Drafter, id: PathId, job: str, sent: Form) -> Res
         found = _job(visitor, id, job)
         if not visitor.store.jobs.cancel(found.id, datetime.now(UTC)):
             raise Refusal(409, "job_ended", "已经算完，不能取消。", "不合意可以在阵容页的改动历史里撤回。")
-        return f"{place_of(id)}/{found.attributes['what']}", "已取消，没有改动。"
+        return f"{place_of(id)}/{found.attributes['asked']['what']}", "已取消，没有改动。"
 
     return await done_once(visitor, sent, work)
 
@@ -164,27 +166,12 @@ def get_paper(
     found = found_roadshow(visitor, id)
     if version is not None and version > len(found.versions):
         raise not_found("路演版本", f"{id} 第 {version} 版")
-    values = values_for(visitor, found, audience, version)
     suffix = Path(name).suffix
     file = f"{found.title or found.id}{_PAPERS[name]}{f'第{version}版' if version else ''}{suffix}"
 
     def put(path: Path) -> None:
-        if name == "handbook.docx":
-            write_handbook(path, values["title"] or values["id"], profiles(values))
-            return
-        kept = _needed(kept_timetable(values))
-        programme, places, draft = kept.programme, kept.places, not version
-        match name:
-            case "marks.xlsx":
-                write_mark_sheets(path, programme, places, rubric_of({}))
-            case "agenda.docx":
-                write_agenda_document(path, programme, places, draft=draft)
-            case "agenda.xlsx":
-                write_agenda_workbook(path, programme, places)
-            case "timetable.svg":
-                write_picture(path, programme, places)
-            case _:
-                write_programme_calendar(path, found.id, programme, places, stamp=now(), version=found.draft)
+        kind = {"handbook.docx": "handbook", "marks.xlsx": "marks"}.get(name, "agenda")
+        write_paper(path, kind, material(visitor.store, found, audience, version), stamp=now())
 
     return downloaded(file, MEDIA[suffix], put, inline=suffix == ".svg")
 
@@ -195,32 +182,18 @@ def get_print(request: Request, visitor: AtDesk, id: PathId, version: Annotated[
     found = found_roadshow(visitor, id)
     if version is not None and version > len(found.versions):
         raise not_found("路演版本", f"{id} 第 {version} 版")
-    values = values_for(visitor, found, "", version)
-    kept, met = kept_timetable(values), kept_meetings(values["meetings"])
+    about = material(visitor.store, found, "", version)
+    values, kept, met = about.values, about.timetable, about.meetings
     return page(
         request, "roadshow_print.html", roadshow=found, values=values, here_=place_of(id), version=version, clock=clock,
         sessions=_sessions(kept) if kept else [], has_picture=bool(kept and kept.places), met=met,
     )  # fmt: skip
 
 
-def values_for(
-    visitor: Visitor, roadshow: Roadshow, audience: str, version: int | None = None
-) -> dict[str, Any]:
-    """The lineup as the readers may see it: never more than the roadshow's own audience."""
-    wanted: Any = audience or roadshow.audience
-    if wanted not in VISIBILITY_LABELS or not may_see(roadshow.audience, wanted):
-        raise Refusal(
-            422, "roadshow_setting", "不能写给这个范围的人看。", "请选路演自己的可见范围，或更窄的。"
-        )
-    values = lineup_values(roadshow, AudienceStore(visitor.store, wanted), version)
-    if wanted != roadshow.audience:  # fits and reasons rest on what the roadshow's own audience may see
-        values["pitches"] = [{**one, "fits": [], "reason": ""} for one in values["pitches"]]
-    return values
-
-
 def stored_timetable(visitor: Visitor, roadshow: Roadshow) -> Kept | None:
-    """The timetable as it is kept, followed to who is on stage now."""
-    return kept_timetable(lineup_values(roadshow, AudienceStore(visitor.store, roadshow.audience)))
+    """The timetable as it is kept, for who is on stage now, beside the rooms that other roadshows have."""
+    elsewhere = booked_elsewhere(roadshow.id, visitor.store.processes(Roadshow))
+    return kept_timetable(lineup_values(roadshow, AudienceStore(visitor.store, roadshow.audience)), elsewhere)
 
 
 def downloaded(name: str, media: str, put: Callable[[Path], None], *, inline: bool = False) -> Response:
@@ -234,10 +207,12 @@ def downloaded(name: str, media: str, put: Callable[[Path], None], *, inline: bo
     return response
 
 
-def queued(visitor: Visitor, roadshow: Roadshow, what: str, **asked: Any) -> str:
-    """The page of a new job that solves ``what`` of the roadshow."""
-    id = f"PC-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(5)}"
-    queue_plan(visitor.store, id, roadshow, what, actor=visitor.name, at=now(), **asked)
+def queued(visitor: Visitor, roadshow: Roadshow, **asked: Any) -> str:
+    """The page of a new job that solves what is ``asked`` of the roadshow (``SolutionSent``)."""
+    id = f"QJ-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(5)}"
+    sent = SolutionSent(draft=roadshow.draft, **asked)
+    about = {"asked": sent.model_dump(mode="json"), "audience": "staff", "roadshow": roadshow.id}
+    visitor.store.jobs.add(id=id, kind=KIND, actor=visitor.name, at=now(), attributes=about)
     return f"{place_of(roadshow.id)}/solving/{id}"
 
 
@@ -248,7 +223,7 @@ async def solving_started(
         response = await done_once(visitor, sent, work)
     except (Refusal, Refused, BadValue) as error:
         return await run_in_threadpool(shown, request, visitor, id, error)
-    parts.plans.poke()
+    parts.solutions.poke()
     return response
 
 

@@ -39,7 +39,7 @@ router = APIRouter(include_in_schema=False)
 _PAGE = 50
 _LOOKED_AT = 20_000  # records of a kind that one filtered page looks through
 _CHUNK = 500
-_LONG = 60  # characters from which a field gets several lines
+_LONG = 40  # characters from which a field gets several lines
 _HISTORY = 30
 _XLSX = next(media for media, suffix in SUFFIXES.items() if suffix == ".xlsx")
 

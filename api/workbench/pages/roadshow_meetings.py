@@ -9,6 +9,7 @@ from shutil import copyfileobj
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
@@ -17,15 +18,16 @@ from api.access import not_found
 from api.meeting_sheets import read_wishes, write_wish_template
 from api.problem_documents import Refusal
 from api.roadshow_agenda import appointments, clock, day_and_time
-from api.roadshow_calendar import write_meetings_calendar
-from api.roadshow_papers import write_schedule_document, write_schedule_workbook
+from api.roadshow_changes import timed
+from api.roadshow_files import MEDIA, write_meetings
 from api.routes.paths import PathId, now
 from api.services import Parts
 from api.wire import FieldProblem
+from api.wire_roadshows import TimesSent
 from api.workbench.access import AtDesk, Drafter, Visitor
 from api.workbench.forms import Form, Sent, done_once
 from api.workbench.pages.matching import One
-from api.workbench.pages.programmes import MEDIA, downloaded, queued, solving_started, waiting_job
+from api.workbench.pages.programmes import downloaded, queued, solving_started, stored_timetable, waiting_job
 from api.workbench.pages.roadshows import (
     ROLE,
     found_roadshow,
@@ -36,8 +38,8 @@ from api.workbench.pages.roadshows import (
 )
 from api.workbench.rendering import escaped, page
 from graph.problems import BadValue, Problem, Refused
-from matcher.meetings import SIDES, WANTS, MeetingDay, Someone, broken, check, rounds_of, unmet
-from matcher.roadshow_meetings import KeptMeetings, kept_meetings
+from matcher.meetings import SIDES, WANTS, MeetingDay, Someone, check, unmet
+from matcher.roadshow_meetings import KeptMeetings, beside, kept_meetings, meeting_conflicts
 from matcher.roadshow_steps import with_plan, write
 from matcher.roadshows import Roadshow
 from matcher.timetable import Span
@@ -120,8 +122,8 @@ async def post_solving(request: Request, visitor: Drafter, parts: Parts, id: Pat
         found = found_roadshow(visitor, id)
         refuse_old(found, sent)
         day = _needed(found).day
-        gone = [list(_someone(day, text)) for text in sent.all("gone") if text]
-        return queued(visitor, found, "meetings", fresh=sent.get("fresh") == "1", gone=gone), ""
+        gone = [_someone(day, text)[1] for text in sent.all("gone") if text]
+        return queued(visitor, found, what="meetings", fresh=sent.get("fresh") == "1", cancel=gone), ""
 
     return await solving_started(request, visitor, parts, id, sent, work, _page)
 
@@ -136,21 +138,13 @@ def get_schedule(visitor: AtDesk, id: PathId, name: str, who: One = "") -> Respo
     if kept is None or not kept.meetings:
         raise Refusal(409, "meetings_missing", "洽谈还没有排。", "请先收意愿、排洽谈。")
     someone = _someone(kept.day, who) if who else None
-    given = _of(kept, someone) if someone else kept.meetings
-    side: Any = someone[0] if someone else "team" if name == "teams.xlsx" else "guest"
-    if name == "calendar.ics" and someone is None:
-        raise Refusal(422, "choice_missing", "日历要写明是谁的。", "请先选一位嘉宾或一个团队。")
+    side: Any = "team" if name == "teams.xlsx" else "guest"
     called = kept.day.names[someone] if someone else ""
 
     def put(path: Path) -> None:
-        if name == "calendar.ics" and someone is not None:
-            write_meetings_calendar(
-                path, found.id, kept.day, given, someone, stamp=now(), version=found.draft
-            )
-        elif name == "schedule.docx":
-            write_schedule_document(path, kept.day, given, side)
-        else:
-            write_schedule_workbook(path, kept.day, given, side)
+        write_meetings(
+            path, found.id, kept.day, kept.meetings, who=someone, side=side, stamp=now(), version=found.draft
+        )
 
     suffix = Path(name).suffix
     return downloaded(f"{found.title or found.id}洽谈日程{called}{suffix}", MEDIA[suffix], put)
@@ -163,7 +157,8 @@ def _page(
     refusal = told_refusal(error) if error is not None else None
     kept = kept_meetings(roadshow.meetings)
     day = kept.day if kept else None
-    lost = unmet(day, kept.meetings) if kept and day and kept.meetings else ()
+    timetable = stored_timetable(visitor, roadshow)
+    lost = unmet(beside(kept, roadshow.ids, timetable), kept.meetings) if kept and kept.meetings else ()
     someone = _someone(day, who) if day and who else None
     first = day.rounds[0] if day else None
     form = {
@@ -181,7 +176,7 @@ def _page(
         lost=[one for one in lost if someone is None or someone[1] == (one.guest if someone[0] == "guest" else one.team)][:_LOST],
         lost_count=len(lost), wants=WANTS, sides=SIDES, someone=someone, key="\t".join(someone) if someone else "",
         own=appointments(day, kept.meetings, someone[0])[someone[1]] if day and kept and someone else [],
-        wrong=broken(day, kept.meetings) if day and kept else [], size=_size(day) if day else "", escaped=escaped,
+        wrong=meeting_conflicts(kept, roadshow.ids, timetable) if kept else (), size=_size(day) if day else "", escaped=escaped,
     )  # fmt: skip
 
 
@@ -200,15 +195,23 @@ def _taken(
         raise Refusal(422, "file_missing", "没有选意愿表。", "请先下载空表，填好再上传。")
     if upload is not None:
         known = _read(upload, known)
-    rounds, minutes, gap, tables = (_number(sent, name) for name in ("rounds", "minutes", "gap", "tables"))
-    guests, teams, wishes = known
-    day = MeetingDay(
-        title=roadshow.title or roadshow.id, guests=guests, teams=teams, wishes=wishes, tables=tables,
-        rounds=rounds_of(_moment(sent.get("start")), rounds, minutes, gap), seed=old.day.seed if old else 0,
-    )  # fmt: skip
+    numbers = {name: _number(sent, name) for name in ("rounds", "minutes", "gap", "tables")}
+    times = _times(start=_moment(sent.get("start")), title=roadshow.title or roadshow.id, **numbers)
+    day = timed(old.day if old else None, times, known)
     if wrong := [one for one in check(day) if one.severity == "error"]:
         raise _wrong(wrong)
-    return replace(old, day=day) if old else KeptMeetings(day=day)
+    kept = replace(old, day=day) if old else KeptMeetings(day=day)
+    return kept.staged_by(roadshow.ids)
+
+
+def _times(**given: Any) -> TimesSent:
+    """The times of a form. Raises ``Refused`` (``meetings_size``) for what is out of all bounds."""
+    try:
+        return TimesSent(**given)
+    except ValidationError as error:
+        raise Refused(
+            "meetings_size", "洽谈的时间或规模不合理。", "请核对开始时间、轮数、分钟数和桌数。"
+        ) from error
 
 
 def _read(upload: UploadFile, known: Any) -> Any:
@@ -270,11 +273,6 @@ def _needed(roadshow: Roadshow) -> KeptMeetings:
     if kept is None:
         raise Refused("meetings_missing", "还没有洽谈的名单和意愿。", "请先上传意愿表。")
     return kept
-
-
-def _of(kept: KeptMeetings, someone: Someone) -> tuple[Any, ...]:
-    side, id = someone
-    return tuple(one for one in kept.meetings if id == (one.guest if side == "guest" else one.team))
 
 
 def _size(day: MeetingDay) -> str:

@@ -31,8 +31,7 @@ from graph.problems import BadValue, Refused
 from graph.store.audience import AudienceStore
 from graph.store.records import canonical, process_from
 from matcher.roadshow_differences import version_lines
-from matcher.roadshow_steps import restored, write
-from matcher.roadshow_timetable import unresolved
+from matcher.roadshow_steps import restored, unresolved_plans, write
 from matcher.roadshows import STATES, Roadshow, Version, lineup_values, released, roadshow_rules, stepped
 
 router = APIRouter(include_in_schema=False)
@@ -49,7 +48,8 @@ async def post_release(
 
     def step(found: Roadshow) -> tuple[Roadshow, str, str]:
         standing = from_thread.run(partial(looked_at, visitor, parts, found, left=False))["binding"]
-        standing += unresolved(lineup_values(found, AudienceStore(visitor.store, found.audience)))
+        lineup = lineup_values(found, AudienceStore(visitor.store, found.audience))
+        standing += unresolved_plans(id, lineup, visitor.store.processes(Roadshow))
         made = released(
             found, (), by=visitor.name, role=ROLE, at=now(), note=sent.get("note")[:500], unresolved=standing
         )

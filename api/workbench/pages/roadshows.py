@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.access import not_found
-from api.lineup_answers import lineup_answer, lineup_refusal
+from api.lineup_answers import lineup_answer, refusal_of_roadshow
 from api.problem_documents import Refusal, refusal_of
 from api.routes.paths import PathId, now, today
 from api.services import Parts, Services
@@ -214,7 +214,7 @@ def told_refusal(error: Exception) -> Refusal:
     """What a refused form says: of plans and lineups everything is somebody's to mend. Raises what nobody foresaw."""
     if isinstance(error, Refused) and error.code == "plan_stale":
         return Refusal(412, "roadshow_changed", "您打开之后，别人改过这场路演；您的这一步没有办理。", "请看过现在的样子再办。")  # fmt: skip
-    told = lineup_refusal(error) if isinstance(error, Refused) else error
+    told = refusal_of_roadshow(error) if isinstance(error, Refused) else error
     refusal = refusal_of(told)
     if refusal is None or refusal.status == 404:
         raise error

@@ -25,7 +25,6 @@ function read(key) {
 export function keep(form) {
   if (!user || !("keep" in form.dataset)) return;
   const key = place(form);
-  if (flash && sessionStorage.getItem("sent") === key) { localStorage.removeItem(key); sessionStorage.removeItem("sent"); }
   const kept = read(key);
   let restored = false;
   for (const one of kept ? fields(form) : []) {
@@ -59,6 +58,8 @@ export function forget(form) {
   if ("keep" in form.dataset) localStorage.removeItem(place(form));
 }
 
+// What was sent last is done: the page that says so is the one after it.
+if (flash && sessionStorage.getItem("sent")) { localStorage.removeItem(sessionStorage.getItem("sent")); sessionStorage.removeItem("sent"); }
 document.querySelectorAll("form[data-keep]").forEach(keep);
 
 document.addEventListener("submit", (event) => {

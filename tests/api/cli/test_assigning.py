@@ -58,6 +58,8 @@ def test_json_is_a_plan_that_can_be_read_again_and_compared(
     assert [pair["achievement"] for pair in told["difference"]["added"]] == ["CG-3"]
     kept.write_bytes(kept.read_text("utf-8").encode("utf-16"))  # as PowerShell writes
     assert "保留 1 对" in jiebang("assign", *LOOSE, "--against", kept).out
+    written = jiebang("assign", *LOOSE, "--against", kept, "--out", tmp_path / "新方案.xlsx").out
+    assert "与旧方案相比：新增 1 对，取消 0 对，保留 1 对" in written
 
 
 def test_workbook_has_pairs_with_reasons_scenes_left_out_and_the_rules(

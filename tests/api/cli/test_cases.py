@@ -112,7 +112,7 @@ def test_a_draft_says_what_it_lacks_and_what_stands_in_the_way(drafted: Path, ji
         (("show", "7"), 1, "没有编号为“7”的案例。"),
         (("edit", ID), 2, "没有写要改什么。"),
         (("edit", ID, "--set", "颜色=红"), 2, "没有“颜色”这一项。"),
-        (("edit", ID, "--set", "成效指标=成效很好"), 1, "“成效指标”（measures）：看不懂成效指标“成效很好”。"),
+        (("edit", ID, "--set", "成效指标=成效很好"), 1, "“成效指标”：看不懂成效指标“成效很好”。"),
         (("move", ID, "下架"), 2, "没有“下架”这一步。"),
         (("move", ID, "修改"), 2, "“修改”要用别的命令办理。"),
         (("move", ID, "退役", "--reason", "x"), 1, "案例现在是“草稿”，不能办理“退役”。"),
@@ -172,3 +172,26 @@ def test_a_case_is_exported_as_a_document(published: Path, jiebang: Command, tmp
         "小时",
         "承运记录",
     ]
+
+
+def test_a_draft_is_filled_in_on_a_form(drafted: Path, jiebang: Command, tmp_path: Path) -> None:
+    import openpyxl
+
+    path = tmp_path / "案例表.xlsx"
+    done = jiebang("case", "template", ID, "--out", path)
+    assert done.out == f"已写好 {path}；填好后：jiebang case edit {ID} {path}\n"
+    book = openpyxl.load_workbook(path)
+    for row in book["案例"].iter_rows(min_row=2):
+        if row[0].value == "可复制条件":
+            row[1].value = "单程三十公里以内"
+    assert book["成效指标"]["A2"].value == "抗风等级"
+    book["成效指标"]["B2"], book["成效指标"]["C2"], book["成效指标"]["E2"] = 5, 8, "检测报告"
+    book.save(path)
+    edited = jiebang("case", "edit", ID, path)
+    assert (edited.code, edited.out.splitlines()[0]) == (
+        0,
+        f"已修改案例“海岛无人机送药：抗七级风垂直起降固定翼无人机应用”（{ID}）。",
+    )
+    shown = jiebang("case", "show", ID).out
+    assert "  抗风等级：5→8 级（来源：检测报告）" in shown
+    assert "可复制条件：单程三十公里以内" in shown

@@ -80,6 +80,8 @@ def _fill(
     for number, sheet in enumerate(book.worksheets[:-1]):
         for row in range(5, sheet.max_row + 1):
             bidder = str(sheet.cell(row, 2).value)
+            if bidder not in marks:
+                continue
             for column, value in enumerate(marks[bidder], start=3):
                 sheet.cell(row, column).value = value - number
             sheet.cell(row, 8).value = (remarks or {}).get(bidder, "")
@@ -120,10 +122,12 @@ def test_a_scene_becomes_a_contract_and_every_loser_knows_why(
     assert "评分已齐" in jiebang("review", "import", ID, marks).out
     _all_go(jiebang, ("review", "summary", ID, "--out", summary))
     book = sheets_of(summary)
-    assert [(row[0], row[2], row[3]) for row in book["评审汇总表"]] == [
+    title, *ranking = book["评审汇总表"][:5]
+    assert title[0] == f"评审汇总表：海岛无人机送药（{ID}）"
+    assert [(row[0], row[2], row[3]) for row in ranking] == [
         ("名次", "投标单位", "得分"), ("1", NAMES[1], "86.00"), ("2", NAMES[2], "73.00"), ("3", NAMES[3], "60.00"),
     ]  # fmt: skip
-    assert {row[1] for row in book["逐项评分"][1:]} == {name for _, name in members}
+    assert {row[2] for row in book["逐项评分"][1:]} == {name for _, name in members}
 
     proposed = jiebang("award", "propose", ID)
     assert f"第 1 名拟中选：{NAMES[1]}（" in proposed.out

@@ -115,10 +115,7 @@ def test_a_filled_in_form_is_a_task_and_a_bid(
     assert jiebang("bid", "check", ID, bid).code == 0
     assert "已收到投标" in jiebang("bid", "add", ID, bid).out
     fill(bid, "投标", {"技术方案": "机密★10年"})
-    assert (
-        jiebang("bid", "add", ID, bid).err.splitlines()[0]
-        == "错误：“技术方案”（scheme）：内容标有密级，不能填报。"
-    )
+    assert jiebang("bid", "add", ID, bid).err.splitlines()[0] == "错误：“技术方案”：内容标有密级，不能填报。"
 
 
 def test_before_the_opening_only_the_number_is_told(posted: Path, jiebang: Command, clock: Clock) -> None:
@@ -293,3 +290,52 @@ def test_a_task_sent_back_is_judged_anew_by_the_same_expert(
     assert "论证同意 0 人" in jiebang("task", "move", ID, "发榜").err
     assert jiebang(*opinion).code == 0
     assert jiebang("task", "move", ID, "发榜").code == 0
+
+
+def test_a_field_named_in_part_is_guessed(indexed: Path, jiebang: Command, clock: Clock) -> None:
+    assert jiebang("task", "from", "CJ-2", "--set", "截止=2026-03-31").err.splitlines() == [
+        "错误：没有“截止”这一项。",
+        "处理：你是否想写 投标截止？",
+    ]
+
+
+def test_a_task_that_takes_no_bids_says_so(indexed: Path, jiebang: Command, clock: Clock) -> None:
+    jiebang("task", "from", "CJ-2")
+    assert jiebang("bid", "list", ID).out == f"{ID} 还没有发榜，没有投标。\n"
+    assert (
+        jiebang("bid", "open", ID).err.splitlines()[0] == "错误：榜单现在是“需求登记”，不能办理“开标评榜”。"
+    )
+
+
+def test_a_race_says_which_gate_is_next_and_when_it_is_over(
+    posted: Path, jiebang: Command, clock: Clock, tmp_path: Path
+) -> None:
+    _opened(jiebang, clock)
+    for line in (
+        ["award", "propose", ID, "--point", "1=90", "--why", "1=全面", "--point", "2=85", "--why", "2=贵"],
+        ["award", "notice", ID, "--out", str(tmp_path / "公示.docx")],
+        ["award", "confirm", ID],
+        ["task", "move", ID, "签约"],
+        ["race", "start", ID, "--gate", "样机；2026-06-01；检测报告；60分；50"],
+    ):
+        clock.at += DAY
+        done = jiebang(*line)
+    one, two = firm(1).name, firm(2).name
+    gate = f"jiebang race gate {ID} --point {one}=得分 --evidence {one}=证据 --point {two}=得分 --evidence {two}=证据"
+    assert done.out.splitlines()[-1] == f"接下来：评“样机” {gate}"
+    judged = (
+        "race",
+        "gate",
+        ID,
+        "--point",
+        "1=90",
+        "--evidence",
+        "1=报告",
+        "--point",
+        "2=50",
+        "--evidence",
+        "2=报告",
+    )
+    clock.at += 90 * DAY
+    assert jiebang(*judged).out.splitlines()[-1] == f"接下来：jiebang task move {ID} 转绩效评价"
+    assert jiebang(*judged).err.splitlines()[0] == f"错误：{ID} 的赛马已经结束，没有待评的关口。"

@@ -16,7 +16,7 @@ ENGLISH = re.compile(
 
 def test_commands_are_those_of_the_documentation() -> None:
     assert COMMANDS == [
-        "assign", "award", "bid", "case", "compare", "demo", "doctor", "evaluate", "export", "gaps", "history", "import", "index", "init", "judge", "judgements", "key", "learn", "lineup", "match", "meetings", "models", "outcome", "outcomes", "panel", "race", "review", "score", "serve", "show", "task", "template", "tune", "undo",
+        "assign", "award", "bid", "case", "compare", "demo", "doctor", "evaluate", "export", "gaps", "history", "import", "index", "init", "judge", "judgements", "key", "learn", "lineup", "match", "meetings", "models", "outcome", "outcomes", "panel", "race", "review", "score", "serve", "show", "task", "template", "tune", "undo", "user",
     ]  # fmt: skip
 
 

@@ -83,11 +83,6 @@ def test_whatever_a_description_says_is_text(served: Served) -> None:
     assert "<script" not in page
 
 
-def test_the_root_leads_to_the_description(served: Served) -> None:
-    answer = served.client.get("/", follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
-
-
 def test_the_document_for_programs_is_the_applications_own(served: Served) -> None:
     answer = served.client.get("/openapi.json")
     assert (answer.headers["content-type"], answer.json()) == ("application/json", served.app.openapi())

@@ -5,10 +5,10 @@ from datetime import date, datetime
 from typing import Any
 
 from graph.store.store import Store
-from matcher.meetings import MeetingDay, Party, Wish, rounds_of
-from matcher.roadshow_meetings import KeptMeetings, rearranged
+from matcher.meetings import MeetingDay, Party, Wish
+from matcher.roadshow_meetings import KeptMeetings, solved_meetings
 from matcher.roadshow_steps import with_plan, write
-from matcher.roadshow_timetable import arranged, first_timetable
+from matcher.roadshow_timetable import first_timetable, solved
 from matcher.roadshows import Pitch, Roadshow, SceneFit, lineup_values, new_roadshow, released
 from matcher.timetable import Format, Judge, Session, Span
 from tests.factories import NOON
@@ -50,8 +50,7 @@ def put_planned(store: Store) -> Roadshow:
     session = Session(id="上午场", title="上午场", room="一号厅", span=span, breaks=(pause,), judges=names)
     kept = first_timetable(lineup_values(made, store), Format(pitch=8, questions=7, turnover=2), (session,))
     judges = tuple(Judge(id=name, name=name) for name in names)
-    found = arranged(replace(kept, programme=replace(kept.programme, judges=judges)))
-    assert isinstance(found, tuple)
+    found = solved(replace(kept, programme=replace(kept.programme, judges=judges)))
     guests = tuple(Party(id=f"JB-{n}", name=f"第{n}号资本") for n in range(1, 5))
     teams = tuple(Party(id=f"TD-{n}", name=f"第{n}号团队") for n in range(1, 7))
     wishes = tuple(
@@ -59,9 +58,9 @@ def put_planned(store: Store) -> Roadshow:
         for at, g in enumerate(guests) for n, t in enumerate(teams) if (at + n) % 2 == 0
     )  # fmt: skip
     meeting = MeetingDay(
-        title=made.title, guests=guests, teams=teams, wishes=wishes, rounds=rounds_of(day.replace(hour=14), 3, 8, 2), tables=3,
+        title=made.title, guests=guests, teams=teams, wishes=wishes, rounds=tuple(Span(start=day.replace(hour=14, minute=10 * n), end=day.replace(hour=14, minute=10 * n + 8)) for n in range(3)), tables=3,
     )  # fmt: skip
-    met, _ = rearranged(KeptMeetings(day=meeting))
+    met, _ = solved_meetings(KeptMeetings(day=meeting), made.ids, found[0])
     planned = with_plan(made, role="staff", at=NOON, timetable=found[0].values, meetings=met.values)
     planned = released(planned, (), by="林屿", role="staff", at=NOON, note="首发")
     write(store, planned, actor="林屿", at=NOON, reason="发布第 1 版", since=store.revision())

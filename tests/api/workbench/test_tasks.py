@@ -4,14 +4,13 @@ import html
 import re
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.application import api_routes
-from api.page_paths import Pages
 from api.workbench import pages as workbench
 from api.workbench.desk_words import at_desk
 from api.workbench.pages import cases, marking, proceedings, task_answers, tasks
@@ -78,8 +77,8 @@ def done(person: Person, id: str, where: str, **fields: Any) -> None:
 
 def test_every_page_of_these_routers_is_in_the_table(served: Served) -> None:
     routers = (tasks, task_answers, proceedings, cases, marking)
-    paths = Pages(route.path for module in routers for route in module.router.routes)  # type: ignore[attr-defined]
-    routes = [route for route in api_routes(served.app) if paths.has(route.path)]
+    paths = {route.path for module in routers for route in module.router.routes}
+    routes = [route for route in served.app.state.routes if route.path in paths]
     found = {(method, route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     assert found == set(TASK_PAGES)
     assert all(module.router in workbench.ROUTERS for module in routers)
@@ -181,7 +180,7 @@ def test_panel_marks_award_notice_and_force_each_happen_once(
         Mark(expert=who, entry=entry, marks={name: str(10 + place) for name, _ in review.full_marks})
         for place, (entry, readers) in enumerate(review.readers.items()) for who in readers
     ]  # fmt: skip
-    assert not isinstance(take_marks(board, MARKING, marks, actor="何主任", at=tasks.now()), list)
+    assert not isinstance(take_marks(board, MARKING, marks, actor="何主任", at=datetime.now(UTC)), list)
     assert "按名次拟定中选" in officer.get(f"/tasks/{MARKING}").text
     from openpyxl import load_workbook
 

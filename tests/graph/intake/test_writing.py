@@ -21,8 +21,16 @@ def test_sheet_names_are_allowed_and_different(names: list[str]) -> None:
     made = sheet_names(names)
     assert len(made) == len(names)
     assert len({name.casefold() for name in made}) == len(names)
-    assert all(0 < len(name) <= SHEET_NAME_LIMIT and not set(name) & set("[]:*?/\\") for name in made)
+    assert all(
+        0 < len(name.encode("utf-16-le", "replace")) <= 2 * SHEET_NAME_LIMIT
+        and not set(name) & set("[]:*?/\\")
+        for name in made
+    )
     assert not any(name.startswith("'") or name.endswith("'") for name in made)
+
+
+def test_sheet_names_are_as_long_as_excel_counts() -> None:
+    assert sheet_names(["🚁" + "长" * 40, "长" * 30 + "🚁"]) == ["🚁" + "长" * 29, "长" * 30]
 
 
 def test_sheet_names_keep_what_they_can() -> None:

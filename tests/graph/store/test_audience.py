@@ -35,6 +35,7 @@ NOT_NARROWED = {
     "head": "as revision",
     "secret": "what answers are signed with; shown to nobody",
     "receipts": "answers by access key: a caller asks for its own only",
+    "accounts": "sign-ins of the city's own people: no record is in them, and no partner asks",
     "jobs": "uploads by partner: routes narrow them, as they hold no records",
     "outbox": "deliveries by webhook: what is in them was narrowed when they were made",
     "close": "no read",
