@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.feedback import AsJson, By, named_person, refuse, say_json
+from api.cli.feedback import AsJson, By, named_person, refuse, say_json, spellings
 from api.cli.lineup import known_roadshow, lineup
 from api.cli.proceedings import now, pairs, say_problems
 from api.cli.screen import say, table
@@ -178,7 +178,7 @@ def results(
             some, said, wrong = read_pitch_marks(file, one)
             sheets, vetoes, problems = [*sheets, *some], [*vetoes, *said], [*problems, *wrong]
         try:
-            found = problems or scored(one, sheets, vetoes, pairs(absent, "--absent"))
+            found = problems or scored(one, sheets, vetoes, _by_entry(one, pairs(absent, "--absent")))
         except Refused as refused:
             if refused.code != "grading_few":
                 raise
@@ -194,6 +194,13 @@ def results(
             say(f"已写入 {out}")
         if record:
             _record(store, roadshow, given, since, named_person(by))
+
+
+def _by_entry(one: Any, given: Mapping[str, str]) -> dict[str, str]:
+    """What is said of pitches, by their ids however they were typed."""
+    return {
+        next((id for id in spellings(text) if id in one.entries), text): said for text, said in given.items()
+    }
 
 
 def _number(text: str) -> int:
