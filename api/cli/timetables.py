@@ -475,8 +475,8 @@ def _show(roadshow: "Roadshow", kept: "Kept", as_json: bool) -> None:
         ]  # fmt: skip
         table(["", "时间", "编号", "项目", "路演人", "单位", ""], rows, [2, 15, 10, 34, 10, 24, 12])
     say_problems(check(kept.programme))
-    for told in (*kept.gaps, *kept.few_judges):
-        say(f"注意：{told}。")
+    for remark in (*kept.gaps, *kept.few_judges):
+        say(f"注意：{remark}。")
     found = kept.conflicts
     say(f"冲突 {len(found)} 处" + ("：" if found else "。"))
     for one in found:
