@@ -7,6 +7,7 @@ from pathlib import Path
 from api.output_files import writing
 from api.plain_workbook import write_sheets
 from api.review_sheets import MARK_COLUMNS, named_experts, read_figures, read_rows
+from graph.feedback import spellings
 from graph.problems import Problem
 from matcher.grading import Sheet, rounded
 from matcher.pitch_scoring import Results, Round, Veto
@@ -32,8 +33,9 @@ def read_pitch_marks(path: Path, one: Round) -> tuple[list[Sheet], list[Veto], l
         if not cells["id"] or cells["id"] in _SUMS:
             continue
         called = named_experts(table, cells, "")
+        entry = next((id for id in spellings(cells["id"]) if id in one.entries), cells["id"])
         who = next((ids[name] for name in called if name in ids), None)
-        if who is None or cells["id"] not in one.entries:
+        if who is None or entry not in one.entries:
             what, known = ("评委", one.judges) if who is None else ("项目", one.entries)
             said = "、".join(called) if who is None else cells["id"]
             message = (
@@ -45,11 +47,11 @@ def read_pitch_marks(path: Path, one: Round) -> tuple[list[Sheet], list[Veto], l
             )  # fmt: skip
             continue
         if cells["veto"] not in _NOTHING:
-            vetoes.append(Veto(judge=who, entry=cells["id"], reason=cells["veto"]))
+            vetoes.append(Veto(judge=who, entry=entry, reason=cells["veto"]))
         given = read_figures(cells, weights, place, problems)
         if given:
             marks = {name: Decimal(text) for name, text in given.items()}
-            sheets.append(Sheet(expert=who, entry=cells["id"], marks=marks))
+            sheets.append(Sheet(expert=who, entry=entry, marks=marks))
     return sheets, vetoes, problems
 
 

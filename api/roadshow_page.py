@@ -20,7 +20,7 @@ body{{font-family:{_FONTS};color:#1b1b1b;max-width:60rem;margin:1.5rem auto;padd
 h1{{text-align:center;font-size:1.6rem}} h2{{font-size:1.2rem;border-bottom:2px solid #2f5597;padding-bottom:.2rem}}
 p{{margin:.15rem 0}} table{{border-collapse:collapse;width:100%;margin:.6rem 0 1.2rem}}
 th,td{{border:1px solid #8a94a6;padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}}
-th{{background:#d9e2f3}} tr.break td{{background:#f4f4f4;color:#555}} td:first-child{{white-space:nowrap}}
+th{{background:#d9e2f3;white-space:nowrap}} tr.break td{{background:#f4f4f4;color:#555}} td:first-child{{white-space:nowrap}}
 svg{{width:100%;height:auto}} .draft{{text-align:center;color:#b00020}}
 @media print{{@page{{size:A4;margin:15mm}} body{{max-width:none;margin:0;font-size:10.5pt}}
  h2{{break-after:avoid}} tr,svg{{break-inside:avoid}} thead{{display:table-header-group}} th{{print-color-adjust:exact}}}}

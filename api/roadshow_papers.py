@@ -190,7 +190,7 @@ def write_schedule_document(
 ) -> None:
     """洽谈日程 as a document: a page for everybody on one side who meets somebody."""
     with writing(path, ".docx"):
-        document = _document(f"{day.title}洽谈日程")
+        document = _document(f"{day.title.removesuffix('洽谈')}洽谈日程")
         first = True
         for id, some in appointments(day, meetings, side).items():
             if not some:

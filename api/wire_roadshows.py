@@ -1,7 +1,7 @@
 """Shapes of a roadshow's day over the wire: its timetable, meetings, solutions of either, results, what others may see."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
@@ -21,7 +21,6 @@ from api.wire import (
     Short,
 )
 from graph.problems import BadValue
-from matcher.process_values import CHINA
 
 Draft = Annotated[int, Field(ge=0, le=1_000_000, description="您看的是第几稿")]
 PaperKind = Literal["agenda", "handbook", "marks", "meetings"]
@@ -29,13 +28,15 @@ PaperFormat = Literal["docx", "xlsx", "html", "ics", "svg"]
 Figure = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,2})?$", description="分数，最多两位小数")]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 _YEARS = range(2000, 2101)
+# As ``matcher`` has it, which a client does not have.
+_CHINA = timezone(timedelta(hours=8))
 
 
 def _of_china(at: datetime) -> datetime:
     """The moment as China's clocks show it, without a zone: how timetables and meetings are kept."""
     if at.year not in _YEARS:
         raise BadValue("date_not_real", f"年份 {at.year} 不合常理", "请核对年月日")
-    return (at.astimezone(CHINA).replace(tzinfo=None) if at.tzinfo else at).replace(microsecond=0)
+    return (at.astimezone(_CHINA).replace(tzinfo=None) if at.tzinfo else at).replace(microsecond=0)
 
 
 Clock = Annotated[

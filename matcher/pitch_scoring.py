@@ -122,9 +122,14 @@ def results(
 ) -> Results | list[Problem]:
     """The results of a round, or what is wrong with the sheets.
 
-    ``absent``: entries that did not come or came too late, with the reason. Raises ``Refused`` (``grading_few``) where too
-    few totals are there for a trimmed mean, and as ``vetoed`` does.
+    ``absent``: entries that did not come or came too late, with the reason. Raises ``Refused``
+    (``pitch_unknown``) for another than an entry, (``grading_few``) where too few totals are there for a trimmed mean, and
+    as ``vetoed`` does.
     """
+    if strangers := sorted(set(absent) - set(one.entries)):
+        raise Refused(
+            "pitch_unknown", f"日程里没有项目“{strangers[0][:30]}”。", f"项目有：{'、'.join(one.entries)}。"
+        )
     fallen = [Fallen(entry=id, ending="absent", reason=why or "未到场") for id, why in sorted(absent.items())]
     fallen += [lost for lost in vetoed(one, vetoes) if lost.entry not in absent]
     out = {lost.entry for lost in fallen}

@@ -206,7 +206,7 @@ def followed_winners(roadshow: Roadshow, outcomes: Iterable[Outcome], now: datet
     won, heard = winners(roadshow), list(outcomes)
     if not won:
         raise Refused(
-            "winners_none", f"{roadshow.id} 还没有记下奖项。", "请先记下成绩和奖项：lineup results … --award … --record。"
+            "winners_none", f"{roadshow.id} 还没有记下奖项。", "请先记下成绩和奖项：jiebang lineup results … --award … --record。"
         )  # fmt: skip
     found = [one for id, (_, at) in won.items() for one in followed_up([id], heard, since=at, now=now)]
     return sorted(found, key=lambda one: (-one.days, one.achievement))

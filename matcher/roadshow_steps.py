@@ -89,7 +89,7 @@ def shortlist_of(store: Store, task: Task) -> tuple[list[str], list[str]]:
         raise Refused(
             "shortlist_sealed",
             f"榜单 {task.id} 还没有开标，投标内容是密封的。",
-            "请先开标：jiebang bid open。",
+            f"请先开标：jiebang bid open {task.id}。",
         )
     bids = [bid for bid in store.processes(Bid) if seen_bid(bid, task, Viewer(role=OFFICER)) is not None]
     bids = [bid for bid in bids if not task.valid_bids or bid.id in task.valid_bids]

@@ -1,10 +1,11 @@
-"""Places every pitch in a slot: the rules first, then the fewest moves, then the draw.
+"""Places every pitch in a slot: the rules first, then the fewest moves, no idle slots, then the draw.
 
 CP-SAT with one worker, a fixed seed and deterministic time, so that the same programme gives the same timetable on any
 machine. The aims come one after the other, each kept while the next is sought: rules that may not be broken hold; of
 those to be settled before release as few as possible are broken; as few pitches as possible leave where they stood; as
-few hints as possible remain; and the pitches follow their lots (the sum of the distances between the place of a pitch in
-time and its number in the draw is the least; to have no place is further than any). Without rules the order is the draw itself.
+few slots as possible are free before the last pitch of their session; as few hints as possible remain; and the pitches
+follow their lots (the sum of the distances between the place of a pitch in time and its number in the draw is the least; to
+have no place is further than any). Without rules the order is the draw itself.
 """
 
 import math
@@ -23,6 +24,8 @@ from matcher.timetable_words import Rule, rule_words, ways_out
 _SEED = 1
 # Deterministic seconds for one aim; 12 to 40 pitches need a fraction.
 _EFFORT = 4.0
+# A free slot before the last pitch outweighs all hints there may be.
+_GAP = 10_000
 # What it costs to give a rule up once, when not all can hold: the cheapest are named as the way out.
 _EASE: Mapping[str, int] = {
     "institution_apart": 1, "scene_together": 1, "locked": 2, "judge_free": 3, "judge_conflict": 3, "precedence": 3,
@@ -79,14 +82,16 @@ def arrange(
     model = _Model(programme, stood, locked)
     model.require(model.hard)
     proven = True
-    hints = model.cost("hint")
-    for aim in (model.cost("resolve"), model.moves, hints, model.distance):
-        done = model.least(aim, effort)
+    hints, gaps = model.cost("hint"), model.gaps()
+    calm = _GAP * gaps + hints
+    for aim in (model.cost("resolve"), model.moves, hints, calm, model.distance):
+        # Hints alone are only a start: with the gaps at once the search takes much longer.
+        done = model.least(aim, effort, keep=aim is not hints)
         if done is None:
             return _infeasible(programme, stood, locked, effort, ())
-        proven &= done
-        if aim is hints and not isinstance(hints, int):
-            model.hints_bound = model.bound()
+        proven &= done or aim is hints
+        if aim is calm and not isinstance(calm, int):
+            model.hints_bound = max(0, model.bound() - _GAP * model.value(gaps))
     return Timetable(
         places=model.places(),
         broken=model.value(model.cost("resolve")),
@@ -213,6 +218,21 @@ class _Model:
             self.program.add(gaps >= sum(starts) - 1)
             self.broken[Rule(kind="scene_together", about=(name,))] = gaps
 
+    def gaps(self) -> Any:
+        """How many slots are free before the last pitch of their session."""
+        found, later = [], dict[str, Any]()
+        for slot in sorted(self.slots, key=lambda slot: slot.place, reverse=True):
+            taken = sum(self.at[pitch.id, slot.place] for pitch in self.pitches)
+            after = later.get(slot.session)
+            later[slot.session] = here = self.program.new_bool_var("")
+            self.program.add(here >= taken)
+            if after is not None:
+                gap = self.program.new_bool_var("")
+                self.program.add(gap >= after - taken)
+                self.program.add_implication(after, here)
+                found.append(gap)
+        return sum(found)
+
     def _any(self, ids: Iterable[str], place: tuple[str, int]) -> Any:
         return sum(self.at[id, place] for id in ids)
 
@@ -224,8 +244,8 @@ class _Model:
             elif self.broken[rule]:
                 self.program.add_bool_or([])
 
-    def least(self, aim: Any, effort: float) -> bool | None:
-        """Make the aim least and keep it so; whether that is proven, None where nothing fits."""
+    def least(self, aim: Any, effort: float, *, keep: bool = True) -> bool | None:
+        """Make the aim least and (``keep``) keep it so; whether that is proven, None where nothing fits."""
         from ortools.sat.python.cp_model import FEASIBLE, INFEASIBLE, OPTIMAL
 
         if isinstance(aim, int) and self._found:
@@ -246,7 +266,8 @@ class _Model:
             raise Refused("timetable_unsolved", "限定的时间内没有排出日程。", "请减少项目或规则后再试。")
         self._found = [bool(solver.value(variable)) for variable in self.at.values()]
         if not isinstance(aim, int):
-            self.program.add(aim <= round(solver.objective_value))
+            if keep:
+                self.program.add(aim <= round(solver.objective_value))
             self.program.clear_objective()
         self._solver = solver
         return bool(status == OPTIMAL)

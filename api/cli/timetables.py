@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.feedback import AsJson, By, named_person, refuse, say_json
+from api.cli.feedback import AsJson, By, named_person, refuse, say_json, spellings
 from api.cli.lineup import known_roadshow, lineup
 from api.cli.proceedings import now, pairs, say_problems
 from api.cli.screen import say, table
@@ -211,7 +211,9 @@ def results(
         for file in files:
             some, said, wrong = read_pitch_marks(file, one)
             sheets, vetoes, problems = [*sheets, *some], [*vetoes, *said], [*problems, *wrong]
-        marks = Marks(sheets=tuple(sheets), vetoes=tuple(vetoes), absent=pairs(absent, "--absent"))
+        marks = Marks(
+            sheets=tuple(sheets), vetoes=tuple(vetoes), absent=_by_entry(one, pairs(absent, "--absent"))
+        )
         try:
             found = problems or scored(one, marks)
         except Refused as refused:
@@ -255,6 +257,13 @@ def follow(context: typer.Context, id: _Id, as_json: AsJson = False) -> None:
     rows = [[one.achievement, won[one.achievement][0].title, won[one.achievement][0].award, one.text] for one in found]  # fmt: skip
     table(["编号", "项目", "奖项", "后续"], rows, [12, 36, 12, 44])
     say("记进展：jiebang outcome 场景编号 成果编号 阶段")
+
+
+def _by_entry(one: Any, given: Mapping[str, str]) -> dict[str, str]:
+    """What is said of pitches, by their ids however they were typed."""
+    return {
+        next((id for id in spellings(text) if id in one.entries), text): said for text, said in given.items()
+    }
 
 
 def _number(text: str) -> int:

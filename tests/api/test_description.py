@@ -133,7 +133,7 @@ def test_every_json_body_has_an_example_that_fits_it(document: dict[str, Any]) -
     schemas = document["components"]["schemas"]
     for path, _, operation in operations(document):
         for media, content in operation.get("requestBody", {}).get("content", {}).items():
-            if path == "/v1/bulk":
+            if path == "/v1/bulk" or path.endswith("/wishes"):
                 assert media.endswith("sheet") or content["example"]
                 continue
             schema = schemas[content["schema"]["$ref"].rpartition("/")[2]]

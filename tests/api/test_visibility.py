@@ -338,19 +338,13 @@ def build(store: Store, hidden: tuple[Visibility, ...]) -> None:
         version = Version(number=1, at=START, by="程某", stage=stage, timetable=TIMETABLE.values)
         roadshow = roadshow.model_copy(update={"versions": (version,)})
         step(*(PutProcess(process=one) for one in (order, hook, roadshow)), counts=partner == "hengqin")
-        if (
-            partner == "hengqin"
-        ):  # what the city has released for all, and its later draft, which is nobody else's
+        if partner == "hengqin":
+            # What the city has released for all, and its later draft, which is nobody else's.
             released = roadshow.model_copy(update={"id": "LY-open", "partner": "", "state": "released"})
             step(PutProcess(process=released))
+            later = {"state": "draft", "draft": 9, "stage": stage[:1], "timetable": None}
             for _ in hidden:
-                draft = {
-                    "state": "draft",
-                    "draft": 9,
-                    "stage": stage[:1],
-                    "timetable": None,
-                }
-                step(PutProcess(process=released.model_copy(update=draft)), counts=False)
+                step(PutProcess(process=released.model_copy(update=later)), counts=False)
         # A task of each partner that was posted, one that was not, and what hangs on them.
         for state in ("registered", "published"):
             if partner != "hengqin" and state == "published":

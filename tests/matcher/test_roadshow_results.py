@@ -132,10 +132,8 @@ def test_awards_go_into_the_pool_once_and_are_followed_from_then_on() -> None:
         results_with(first, marks), marks, [Award(title="金奖", number=1)], by="李明", at=NOON
     )
     made, changes = results_kept(Pool(), own, kept, role="staff", at=NOON, pool=True)
-    assert [getattr(one, "node", None) and one.node.award for one in changes] == [
-        None,
-        "2025年某奖；2026年专场金奖",
-    ]  # type: ignore[union-attr]
+    told: list[Any] = [getattr(one, "node", None) for one in changes]
+    assert [one and one.award for one in told] == [None, "2025年某奖；2026年专场金奖"]
     assert len(results_kept(Pool(), own, kept, role="partner", at=NOON, pool=False)[1]) == 1
     pair = {"scene": "CJ-1", "achievement": "A", "by": "李明"}
     heard = [

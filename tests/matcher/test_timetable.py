@@ -276,12 +276,17 @@ def _rules(one: Programme, places: Places) -> set[Rule]:
     return found
 
 
-def _worth(one: Programme, places: Places) -> tuple[int, int, int, int]:
+def _worth(one: Programme, places: Places) -> tuple[int, int, int, int, int]:
     found = [conflict.level for conflict in conflicts(one, places)]
     number, drawn = {slot.place: n for n, slot in enumerate(slots(one), 1)}, lots(one)
     away = len(number) + len(drawn)
     distance = sum(abs(number[places[id]] - drawn[id]) if id in places else away for id in drawn)
-    return found.count("forbid"), found.count("resolve"), found.count("hint"), distance
+    taken = set(places.values())
+    gaps = sum(
+        slot.place not in taken and any(id == slot.session and n > slot.number for id, n in taken)
+        for slot in slots(one)
+    )
+    return found.count("forbid"), found.count("resolve"), gaps, found.count("hint"), distance
 
 
 @settings(max_examples=25, deadline=None)
@@ -302,7 +307,7 @@ def test_the_best_of_all_timetables_is_found(one: Programme) -> None:
         assert isinstance(found, Timetable)
         assert found.proven
         assert _worth(one, found.places) == best
-        assert (found.broken, found.hints, found.hints_bound) == (best[1], best[2], best[2])
+        assert (found.broken, found.hints, found.hints_bound) == (best[1], best[3], best[3])
         again = arrange(one, before=found.places, locked=found.places)
         assert isinstance(again, Timetable)
         assert (again.places, again.moved) == (found.places, 0)
@@ -376,6 +381,18 @@ def test_a_late_withdrawal_moves_nobody_and_a_new_absence_only_whom_it_must() ->
     assert [(change.pitch, change.after) for change in found if change.pitch == held] == [(held, ("S1", 4))]
     words = changes_in_words(one, found)
     assert f"“项目{held}”从S1 场第 1 个（12-05 09:00–09:15）改到S1 场第 4 个（12-05 09:45–10:00）" in words
+
+
+def test_no_slot_stays_free_before_the_last_pitch_and_who_comes_takes_the_place_of_who_left() -> None:
+    one = programme(*(pitch(id, scene="送药" if id in "DE" else "") for id in "ABCDE"), seed=3)
+    one = replace(one, sessions=(session(minutes=200),))
+    first = arrange(one)
+    assert isinstance(first, Timetable)
+    assert {number for _, number in first.places.values()} == {1, 2, 3, 4, 5}
+    new = replace(one, pitches=(*one.pitches[1:], pitch("F", scene="送药")))
+    after = arrange(new, before=first.places)
+    assert isinstance(after, Timetable)
+    assert after.places["F"] == first.places["A"]
 
 
 def test_locks_hold_and_are_named_where_they_clash() -> None:

@@ -233,6 +233,12 @@ def test_too_few_judges_are_told_beforehand_and_their_marks_can_be_averaged(
         for row in (6, 7):
             book[name].cell(row, 4).value = 80 if book[name].cell(row, 1).value == "CG-1" else 70
     book.save(sheet)
+    book[book.sheetnames[0]].cell(6, 1).value = f" {book[book.sheetnames[0]].cell(6, 1).value} ".lower()
+    book.save(sheet)
+    stranger = jiebang("lineup", "results", ID, sheet, *rubric, "--mean", "--absent", "CG-999=迟到")
+    assert (stranger.code, stranger.err.splitlines()[0]) == (1, "错误：日程里没有项目“CG-999”。")
+    late = jiebang("lineup", "results", ID, sheet, *rubric, "--mean", "--absent", "cg-1=迟到")
+    assert "（CG-1）：迟到" in late.out
     refused = jiebang("lineup", "results", ID, sheet, *rubric)
     assert (refused.code, "加 --mean 直接平均" in refused.err) == (1, True)
     assert "80.00" in jiebang("lineup", "results", ID, sheet, *rubric, "--mean").out

@@ -293,10 +293,11 @@ def test_papers_have_their_types_and_nothing_above_their_readers(served: Served)
 
 
 def marks(
-    ids: list[str], judges: tuple[str, ...] = ("王", "李", "赵"), **points: str
+    ids: list[str], judges: tuple[str, ...] = ("王", "李", "赵"), best: str = ""
 ) -> list[dict[str, Any]]:
+    """Marks of all judges for all pitches; ``best`` has more than the others."""
     return [
-        {"judge": judge, "pitch": id, "marks": {"技术": points.get(id.replace("-", "_"), "30"), "市场": "30"}}
+        {"judge": judge, "pitch": id, "marks": {"技术": "50" if id == best else "30", "市场": "30"}}
         for id in ids
         for judge in judges
     ]
@@ -320,8 +321,9 @@ def test_rounds_are_kept_with_awards_and_followed(served: Served) -> None:
     solve(officer, id, draft + 1, "timetable")
     ids, path = shown["unplaced"], f"/v1/roadshows/{id}/results"
     rubric = [{"name": "技术", "weight": "60"}, {"name": "市场", "weight": "40"}]
-    asked = {"draft": draft + 2, "criteria": rubric, "marks": marks(ids, **{ids[1].replace("-", "_"): "50"})}
-    short = officer.post(path, {**asked, "marks": asked["marks"][:-1]})
+    handed: list[dict[str, Any]] = marks(ids, best=ids[1])
+    asked = {"draft": draft + 2, "criteria": rubric, "marks": handed}
+    short = officer.post(path, {**asked, "marks": handed[:-1]})
     assert (short.status_code, problem(short)["problems"][0]["code"]) == (422, "score_missing")
     looked = officer.post(path, {**asked, "dry_run": True}).json()
     assert [one["id"] for one in looked["ranking"]] == [ids[1], ids[0]]
