@@ -2,9 +2,10 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from api.workbench.people import ROLES, Role, move_user
 from graph.store.tables import SESSIONS
 from matcher.home import Home
 from tests.api.conftest import Serve, Served
+from tests.api.listening import lasting
 from tests.api.workbench.conftest import Person, make_user, marks_of, token_of
 from tests.api.workbench.task_pages import TASK_PAGES
 
@@ -80,6 +82,13 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", "/admin/keys"): Page(ADMIN, "/admin/keys", 422, ()),
     ("POST", "/admin/keys/{id}"): Page(ADMIN, "/admin/keys/0", 404, ()),
 }
+
+
+@pytest.fixture(scope="module")
+def served(_indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One application for all of these tests; those that change its settings or end sessions start their own."""
+    with lasting(_indexed, tmp_path_factory.mktemp("gate")) as running:
+        yield running
 
 
 def every_page(app: Any) -> set[tuple[str, str]]:
@@ -156,9 +165,12 @@ def test_a_form_of_another_site_is_refused(people: People, headers: dict[str, st
     assert people("staff").get("/").status_code == 200
 
 
-def test_sessions_end_by_time_by_idleness_and_with_the_account(serve: Serve, people: People) -> None:
-    person = people("staff")
-    store: Any = person.client.app.state.services.store  # type: ignore[attr-defined]
+def test_sessions_end_by_time_by_idleness_and_with_the_account(serve: Serve) -> None:
+    served = serve()
+    store = served.store
+    make_user(store, "staff")
+    person = Person(served, "staff")
+    assert person.sign_in().status_code == 303
     (digest,) = _sessions(store)
     assert store.accounts.session(digest, datetime.now(UTC), timedelta(hours=2)) is not None
     assert store.accounts.session(digest, datetime.now(UTC), timedelta(0)) is None
@@ -214,8 +226,10 @@ def test_a_refusal_is_a_page_for_people_and_a_document_for_programs(people: Peop
     assert document.headers["content-type"] == "application/problem+json"
 
 
-def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(served: Served) -> None:
-    make_user(served.store, "staff")
+def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(
+    people: People, served: Served
+) -> None:
+    people("staff")
     plain = Person(served, "staff").sign_in().headers["set-cookie"]
     assert "HttpOnly" in plain
     assert "SameSite=lax" in plain
@@ -226,14 +240,14 @@ def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(served: Ser
 
 
 def test_a_route_that_declares_no_role_or_takes_a_form_without_token_is_not_served(
-    served: Served, monkeypatch: pytest.MonkeyPatch, home: Any
+    monkeypatch: pytest.MonkeyPatch, indexed: Path
 ) -> None:
     for method, told in (("get", "without a scope or role"), ("post", "without a scope or role")):
         router = APIRouter()
         getattr(router, method)("/match/loose")(lambda: None)
         monkeypatch.setattr(workbench, "ROUTERS", (*workbench.ROUTERS, router))
         with pytest.raises(RuntimeError, match=told):
-            create_app(ServeSettings(home=Home(path=home), encoder="bigrams"))
+            create_app(ServeSettings(home=Home(path=indexed), encoder="bigrams"))
         monkeypatch.undo()
 
 
