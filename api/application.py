@@ -17,6 +17,7 @@ from api.bulk import bulk_runner
 from api.description import described
 from api.dispatching import Dispatcher
 from api.following import Follower
+from api.gap_runs import GapRuns
 from api.gate import OPEN, Gate
 from api.idempotency import Idempotency
 from api.keys import Key
@@ -152,6 +153,7 @@ async def _running(
         bulk=bulk,
         assignments=solver,
         dispatcher=dispatcher,
+        gaps=GapRuns(store, lanes.ask, lambda: lanes.versions.get("staff")),
     )
     app.state.services = services
     lanes.start()
@@ -173,6 +175,7 @@ async def _running(
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        await services.gaps.stop()
         await lanes.stop()
         store.close()
 

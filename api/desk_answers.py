@@ -1,4 +1,4 @@
-"""What only the workbench asks: a few pairs side by side, a shortlist as a workbook, the gaps between both sides."""
+"""What only the workbench asks: a few pairs side by side, a shortlist as a file."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,6 @@ from graph.paths import near_cases
 from matcher.comparison import Comparison, comparison
 from matcher.engine import Engine
 from matcher.explanation import Explanation
-from matcher.gaps import Balance, Gaps, gaps
 from matcher.ranking import Match
 
 _CASES = 3
@@ -39,19 +38,6 @@ class ShortlistQuestion(Question):
     node: Node
     kind: str
     ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GapsQuestion(Question):
-    """Where supply and demand miss each other, at a level (2 to 4), in a field and a district if given.
-
-    Of each list at most ``most`` are told, and how many there are.
-    """
-
-    level: int
-    most: int
-    field: str = ""
-    district: str = ""
 
 
 def side_by_side(engine: Engine, question: SideBySideQuestion) -> dict[str, Any]:
@@ -78,40 +64,6 @@ def shortlist_workbook(engine: Engine, question: ShortlistQuestion) -> bytes:
         path = Path(folder) / "shortlist.xlsx"
         write_matches(path, [([match for match, _ in pairs], [why for _, why in pairs])])
         return path.read_bytes()
-
-
-def told_gaps(engine: Engine, question: GapsQuestion) -> dict[str, Any]:
-    """The gaps as plain values, worked out once for a state of the data and then only narrowed."""
-    name = f"gaps {question.level} {question.today} {id(engine.ranker)}"
-    if name not in engine.network.derived:
-        found = gaps(engine, today=question.today, level=question.level)
-        engine.network.derived[name] = _plain_gaps(found)
-    told: dict[str, Any] = dict(engine.network.derived[name])
-    for part in ("scenes", "achievements", "late"):
-        rows = [row for row in told[part] if _is_in(row, question.field, question.district)]
-        told |= {part: rows[: question.most], f"{part}_count": len(rows)}
-    return told
-
-
-def _is_in(row: dict[str, Any], field: str, district: str) -> bool:
-    return (not field or field in row["field"]) and (not district or row["district"] == district)
-
-
-def _plain_gaps(found: Gaps) -> dict[str, Any]:
-    return {
-        "level": found.level, "opened": found.opened, "closed": found.closed, "landed": found.landed,
-        "scenes": [
-            _short(gap.scene) | {"best": gap.best and named(gap.best), "score": gap.score, "level": gap.level, "missing": list(gap.missing)}
-            for gap in found.scenes
-        ],
-        "achievements": [
-            _short(one.achievement) | {"best": one.best and named(one.best), "score": one.score, "level": one.level}
-            for one in found.achievements
-        ],
-        "late": [_short(one.achievement) | {"best": named(one.scene), "score": one.score, "level": one.level} for one in found.late],
-        "by_field": [_balance(one) for one in found.by_field],
-        "by_district": [_balance(one) for one in found.by_district],
-    }  # fmt: skip
 
 
 def _explained(
@@ -144,17 +96,3 @@ def _cases(engine: Engine, key: tuple[str, str]) -> list[dict[str, Any]]:
     nodes = engine.network.graph.nodes
     near = near_cases(engine.network, key, limit=_CASES)
     return [{"kind": kind, "id": id, "title": nodes[kind, id]["title"]} for kind, id in near]
-
-
-def _short(node: Node) -> dict[str, Any]:
-    return named(node) | {
-        "field": list(node.field),
-        "district": node.district,
-        "owner": owner_of(node),
-    }
-
-
-def _balance(one: Balance) -> dict[str, Any]:
-    return {
-        "name": one.name, "scenes": one.scenes, "unmet": one.unmet, "achievements": one.achievements, "idle": one.idle,
-    }  # fmt: skip

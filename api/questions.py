@@ -8,12 +8,10 @@ from typing import Any
 
 from api.breakdown import breakdown, case_breakdown
 from api.desk_answers import (
-    GapsQuestion,
     ShortlistQuestion,
     SideBySideQuestion,
     shortlist_workbook,
     side_by_side,
-    told_gaps,
 )
 from api.lineup_values import change_values, check_values, clash_values
 from api.question import OwnQuestion, Question, about, named
@@ -165,8 +163,6 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return _lineup(engine, question)
         case SideBySideQuestion():
             return side_by_side(engine, question)
-        case GapsQuestion():
-            return told_gaps(engine, question)
         case OwnQuestion():
             return question.answer(engine)
     raise TypeError(type(question).__name__)

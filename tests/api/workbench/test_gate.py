@@ -70,6 +70,7 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", "/records/{kind}/{id}/retire"): Page(WRITERS, "/records/scene/CJ-1/retire", 422, ()),
     ("GET", "/graph"): Page(DESK, "/graph?kind=scene&id=CJ-1"),
     ("GET", "/gaps"): Page(DESK, "/gaps"),
+    ("POST", "/gaps"): Page(DESK, "/gaps", 303, ()),
     ("GET", "/gaps/gaps.xlsx"): Page(DESK, "/gaps/gaps.xlsx"),
     ("GET", "/admin"): Page(AUDIT, "/admin"),
     ("GET", "/admin/model"): Page(AUDIT, "/admin/model"),
