@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from api.breakdown import breakdown
-from api.match_workbook import owner_of, write_matches
+from api.match_document import write_shortlist
+from api.match_workbook import write_matches
 from api.question import Question, about, named
 from graph.kinds import Node
 from graph.paths import Path as EvidencePath
@@ -33,11 +34,12 @@ class SideBySideQuestion(Question):
 
 @dataclass(frozen=True, kw_only=True)
 class ShortlistQuestion(Question):
-    """The workbook of a few pairs of one node, as ``jiebang match --out`` writes it."""
+    """A few pairs of one node as a workbook, as ``jiebang match --out`` writes it, or as a document."""
 
     node: Node
     kind: str
     ids: tuple[str, ...]
+    suffix: Literal[".xlsx", ".docx"] = ".xlsx"
 
 
 def side_by_side(engine: Engine, question: SideBySideQuestion) -> dict[str, Any]:
@@ -57,12 +59,16 @@ def side_by_side(engine: Engine, question: SideBySideQuestion) -> dict[str, Any]
     return {"subject": named(question.node), "items": items, "between": between}
 
 
-def shortlist_workbook(engine: Engine, question: ShortlistQuestion) -> bytes:
-    """The bytes of the workbook."""
+def shortlist_file(engine: Engine, question: ShortlistQuestion) -> bytes:
+    """The bytes of the file."""
     pairs = _explained(engine, question.node, question.kind, question.ids, question)
+    matches, whys = [match for match, _ in pairs], [why for _, why in pairs]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "shortlist.xlsx"
-        write_matches(path, [([match for match, _ in pairs], [why for _, why in pairs])])
+        path = Path(folder) / f"shortlist{question.suffix}"
+        if question.suffix == ".docx":
+            write_shortlist(path, question.node, matches, whys)
+        else:
+            write_matches(path, [(matches, whys)])
         return path.read_bytes()
 
 

@@ -10,7 +10,7 @@ from api.breakdown import breakdown, case_breakdown
 from api.desk_answers import (
     ShortlistQuestion,
     SideBySideQuestion,
-    shortlist_workbook,
+    shortlist_file,
     side_by_side,
 )
 from api.lineup_values import change_values, check_values, clash_values
@@ -114,10 +114,10 @@ class LineupQuestion(Question):
 
 
 def answer_all(engine: Engine, questions: Sequence[Question]) -> list[bytes]:
-    """The answers as UTF-8 JSON (a workbook as itself), in order; matches are ranked together, which is cheaper."""
+    """The answers as UTF-8 JSON (a file as itself), in order; matches are ranked together, which is cheaper."""
     ranked = _ranked(engine, [q for q in questions if isinstance(q, MatchQuestion)])
     return [
-        shortlist_workbook(engine, question)
+        shortlist_file(engine, question)
         if isinstance(question, ShortlistQuestion)
         else _json(_answer(engine, question, ranked))
         for question in questions

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.feedback import (
-    SHOWN_REASON,
     AsJson,
     By,
     kind_label,
@@ -21,6 +20,7 @@ from api.cli.feedback import (
 )
 from api.cli.screen import fitted, moment, say, table
 from api.cli.upkeep import Settings
+from api.showings import SHOWN_REASON
 
 if TYPE_CHECKING:
     from graph.feedback import Judgement, Outcome

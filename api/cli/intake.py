@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.feedback import SHOWN_REASON
 from api.cli.screen import say, say_aside, say_error
 from api.cli.upkeep import Settings
+from api.showings import SHOWN_REASON
 
 if TYPE_CHECKING:
     from graph.feedback import Feedback, FeedbackKind

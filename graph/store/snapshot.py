@@ -154,6 +154,10 @@ class Snapshot:
         """All outcomes, or those of a scene, ordered by key (stages by name), also of nodes that are gone."""
         return [record for record in self._feedback("outcome", scene) if isinstance(record, Outcome)]
 
+    def scenes_spoken_of(self, kind: str) -> set[str]:
+        """The ids of scenes with a judgement or an outcome (``kind``), cheaply."""
+        return set(self._connection.execute(select(FEEDBACK.c.scene).where(FEEDBACK.c.kind == kind).distinct()).scalars())
+
     def process(self, kind: type[P], id: str) -> P | None:
         """The process of the kind, or None."""
         if clean_cell(id) != id:

@@ -14,9 +14,12 @@ from api.workbench.pages import (
     imports,
     marking,
     matching,
+    orders,
+    organisations,
     pairs,
     proceedings,
     records,
+    sending,
     task_answers,
     tasks,
 )
@@ -25,7 +28,7 @@ from api.workbench.rendering import confirm_page
 ROUTERS = tuple(
     module.router
     for module in (
-        account, desk, matching, pairs, imports, records, graph, gaps, tasks, task_answers, proceedings, cases, marking,
+        account, desk, matching, sending, pairs, orders, organisations, imports, records, graph, gaps, tasks, task_answers, proceedings, cases, marking,
         admin,
     )
 )  # fmt: skip

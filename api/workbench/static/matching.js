@@ -163,7 +163,7 @@ document.getElementById("picked")?.addEventListener("submit", (event) => {
   const exports = event.submitter?.hasAttribute("formaction");
   if (exports ? count < 1 : count < 2 || count > 4) {
     event.preventDefault();
-    tell(exports ? "还没有选中任何一项：先勾选要导出的几项（键盘按 x）。" : `并排比较要选 2 到 4 项，现在选了 ${count} 项。`);
+    tell(exports ? "还没有选中任何一项：先勾选几项（键盘按 x）。" : `并排比较要选 2 到 4 项，现在选了 ${count} 项。`);
   } else tell("");
 });
 
