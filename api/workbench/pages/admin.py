@@ -97,9 +97,12 @@ async def post_user_move(visitor: Administrator, login: str, sent: Form) -> Resp
     move = sent.get("move")
 
     def work() -> tuple[str, str]:
-        values = {"role": sent.get("role")} if move == "change" else {"reason": sent.get("reason")}
+        role = sent.get("role")
+        expert = sent.get("expert") if role == "expert" else ""
+        values = {"role": role, "expert": expert} if move == "change" else {"reason": sent.get("reason")}
         user = move_user(visitor.store, login, move, actor=visitor.name, at=datetime.now(UTC), values=values)
-        did = {"change": f"改为{ROLES[user.role]}", "disable": "停用", "enable": "恢复"}[move]
+        told = f"改为{ROLES[user.role]}" + (f"，对应专家 {user.expert}" if user.expert else "")
+        did = {"change": told, "disable": "停用", "enable": "恢复"}[move]
         return "/admin/users", f"{user.name}：已{did}；对方须重新登录。"
 
     return await done_once(visitor, sent, work)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from api.workbench.people import Role
-from graph.kinds import KINDS, Scene, columns
+from graph.kinds import KINDS, Expert, Scene, columns
 from graph.store.changes import PutNode
 from tests.api.conftest import Served
 from tests.api.listening import lasting
@@ -242,6 +242,8 @@ def test_a_new_record_sent_twice_is_one_record_and_its_problems_stand_at_their_f
 
 
 def test_an_expert_sees_nothing_of_the_city_in_any_page(people: People, served: Served) -> None:
+    put = PutNode(node=Expert(id="ZJ-1", title=NAMES["expert"]))
+    served.store.apply([put], actor="程某", at=NOON, reason="专家")
     make_user(served.store, "expert", expert="ZJ-1")
     expert = Person(served, "expert")
     assert expert.sign_in().status_code == 303
