@@ -115,7 +115,9 @@ class GapRuns:
                 fitting = int(size * _SECONDS / max(time.perf_counter() - begun, 0.001))
                 size = max(1, min(_MOST, 2 * size, fitting))
             after = ""
-            while nodes := await asyncio.to_thread(self._store.page, "achievement", after=after, limit=_CHUNK):
+            while nodes := await asyncio.to_thread(
+                self._store.page, "achievement", after=after, limit=_CHUNK
+            ):
                 await asyncio.to_thread(tally.count, [one for one in nodes if isinstance(one, Achievement)])
                 after = nodes[-1].id
             run.told = await asyncio.to_thread(lambda: plain_gaps(tally.gaps()))
@@ -174,7 +176,9 @@ def plain_gaps(found: Gaps) -> dict[str, Any]:
 
 def _looked(told: dict[str, Any]) -> Looked:
     unmet = [Unmet(**one | {"missing": tuple(one["missing"])}) for one in told["unmet"]]
-    closest, expired = ({id: Near(**near) for id, near in told[name].items()} for name in ("closest", "expired"))
+    closest, expired = (
+        {id: Near(**near) for id, near in told[name].items()} for name in ("closest", "expired")
+    )
     return Looked(unmet, closest, expired)
 
 

@@ -18,7 +18,9 @@ _WIDTHS = (1.4, 2.4, 1.6, 6.2, 4.0)  # cm
 _VERDICTS = {"met": "满足", "short": "未达到"}
 
 
-def write_shortlist(path: Path, node: Node, matches: Sequence[Match], explanations: Sequence[Explanation]) -> None:
+def write_shortlist(
+    path: Path, node: Node, matches: Sequence[Match], explanations: Sequence[Explanation]
+) -> None:
     """The pairs of ``node``, best first: a table at a glance, then each with its reason, indicators and cautions.
 
     The same pairs give the same bytes. Raises ``Refused`` where the file cannot be written.
@@ -32,7 +34,9 @@ def write_shortlist(path: Path, node: Node, matches: Sequence[Match], explanatio
         set_page(document, Pt(14))
         title = document.add_paragraph(plain(f"{node.title}候选名单"), style="Title")
         title.alignment = WD_ALIGN_PARAGRAPH.CENTER
-        facts = "；".join(part for part in (node.id, "、".join(node.field), node.district or "", owner_of(node)) if part)
+        facts = "；".join(
+            part for part in (node.id, "、".join(node.field), node.district or "", owner_of(node)) if part
+        )
         add_indented(document, f"{node.label}：{facts}。")
         if asked := getattr(node, "indicators", ""):
             add_indented(document, f"指标：{asked}")

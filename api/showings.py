@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from graph.store.store import Store
+from graph.feedback import Outcome
+from graph.store.changes import PutFeedback
+from graph.store.store import Store
 
 # By it histories leave these batches out.
 SHOWN_REASON = "匹配时展示"
@@ -20,15 +20,11 @@ def shown_pairs(kind: str, id: str, found: Iterable[tuple[str, str, int]]) -> di
     }
 
 
-def record_shown(store: "Store", pairs: Mapping[tuple[str, str], int], *, ranker: str, by: str, at: datetime) -> int:  # fmt: skip
+def record_shown(store: Store, pairs: Mapping[tuple[str, str], int], *, ranker: str, by: str, at: datetime) -> int:  # fmt: skip
     """Record of every pair that it was shown, and at which rank, if that is not known yet; gives how many were new.
 
     One batch, which makes no revision where all is known. Raises ``Refused`` where the store cannot be written.
     """
-    # Commands that only read histories import this module too.
-    from graph.feedback import Outcome
-    from graph.store.changes import PutFeedback
-
     with store.snapshot() as before:
         known = {
             (one.scene, one.achievement)

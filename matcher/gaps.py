@@ -218,7 +218,9 @@ class Tally:
         return Gaps(
             level=self._level,
             scenes=tuple(sorted(found, key=lambda gap: (gap.best is not None, gap.score, gap.scene.id))),
-            achievements=tuple(sorted(self._idle, key=lambda one: (-one.level, -one.score, one.achievement.id))),
+            achievements=tuple(
+                sorted(self._idle, key=lambda one: (-one.level, -one.score, one.achievement.id))
+            ),
             late=tuple(sorted(self._late, key=lambda one: (-one.level, -one.score, one.achievement.id))),
             by_field=fields.balances(),
             by_district=districts.balances(),

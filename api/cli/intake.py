@@ -9,7 +9,6 @@ import typer
 
 from api.cli.screen import say, say_aside, say_error
 from api.cli.upkeep import Settings
-from api.showings import SHOWN_REASON
 
 if TYPE_CHECKING:
     from graph.feedback import Feedback, FeedbackKind
@@ -98,6 +97,8 @@ def import_(
                 "有错误，没有写入任何内容。", "请按提示修改后重新导入；或加 --partial 先写入没有错误的行。"
             )
         else:
+            from api.showings import SHOWN_REASON
+
             names = "、".join(file.name for file in files)
             if reason.strip() == SHOWN_REASON:  # ``history`` leaves these out: no import may hide among them
                 reason = f"导入 {names}（{SHOWN_REASON}）"

@@ -213,11 +213,17 @@ def _check_expert(store: Store, user: User) -> None:
     if not user.expert or user.state != "active":
         return
     if user.role != "expert":
-        raise Refused("user_expert", "只有评审专家的账号才对应专家编号。", "请把角色改为评审专家，或把专家编号留空。")
+        raise Refused(
+            "user_expert", "只有评审专家的账号才对应专家编号。", "请把角色改为评审专家，或把专家编号留空。"
+        )
     if store.get("expert", user.expert) is None:
-        raise Refused("user_expert", f"库里没有编号为“{user.expert[:40]}”的专家。", "请核对编号；新专家请先导入专家表。")
+        raise Refused(
+            "user_expert", f"库里没有编号为“{user.expert[:40]}”的专家。", "请核对编号；新专家请先导入专家表。"
+        )
     same = [
-        one for one in store.processes(User, state="active") if one.expert == user.expert and one.id != user.id
+        one
+        for one in store.processes(User, state="active")
+        if one.expert == user.expert and one.id != user.id
     ]
     if same:
         raise Refused("user_expert", f"专家 {user.expert} 已有账号 {same[0].id}（{same[0].name}）。", "请先停用那个账号，或核对编号。")  # fmt: skip

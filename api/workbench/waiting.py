@@ -110,7 +110,12 @@ def _step(now: Snapshot, task: Task, at: datetime) -> str:
             return "" if review.problems() else "评分已齐，可以拟定中选"
         case "awarded":
             award = now.process(Award, task.id)
-            if award is not None and award.state == "notice" and award.notice_ends and award.notice_ends <= at:
+            if (
+                award is not None
+                and award.state == "notice"
+                and award.notice_ends
+                and award.notice_ends <= at
+            ):
                 return "公示期满，可以确认生效"
             if award is not None and any(not one.answer for one in award.objections):
                 return "有异议没有答复"

@@ -156,7 +156,11 @@ class Snapshot:
 
     def scenes_spoken_of(self, kind: str) -> set[str]:
         """The ids of scenes with a judgement or an outcome (``kind``), cheaply."""
-        return set(self._connection.execute(select(FEEDBACK.c.scene).where(FEEDBACK.c.kind == kind).distinct()).scalars())
+        return set(
+            self._connection.execute(
+                select(FEEDBACK.c.scene).where(FEEDBACK.c.kind == kind).distinct()
+            ).scalars()
+        )
 
     def process(self, kind: type[P], id: str) -> P | None:
         """The process of the kind, or None."""

@@ -21,8 +21,10 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -134,8 +136,6 @@ async def _person(port: int, token: str, scenes: Any, times: list[float], failur
 
 async def _get(port: int, head: str, path: str) -> tuple[float, int, bytes]:
     """Seconds to the last byte of a page, its status and its body."""
-    from urllib.parse import quote
-
     start = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     plain = quote(path, safe="/?=&%+-_.~:#")
@@ -183,7 +183,7 @@ def _read(path: Path) -> bytes:
 def _seen(port: int, token: str, scene: int) -> dict[str, Any]:
     """What a browser shows, in milliseconds; nothing where there is no chromium."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
+    if chromium is None or find_spec("playwright") is None:
         return {}
     from playwright.sync_api import sync_playwright
 
@@ -217,7 +217,6 @@ _PAINT = "new Promise(done => requestAnimationFrame(() => setTimeout(() => done(
 _KEYS = """async () => {
   const next = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
   const took = async (act) => { await next(); const from = performance.now(); act(); await next(); return performance.now() - from; };
-  const key = (name) => document.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
   const words = document.getElementById("words"), least = document.getElementById("least");
   const typed = (text) => { words.value = text; words.dispatchEvent(new Event("input", { bubbles: true })); };
   const down = () => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));

@@ -56,7 +56,7 @@ def get_desk(request: Request, visitor: Anybody, parts: Parts) -> Response:
     new, unjudged = sorted_scenes(store, scenes)
     due = sorted((one for one in scenes if one.deadline and one.deadline <= today() + _CLOSING), key=lambda one: (one.deadline, one.id))  # fmt: skip
     states = {name: state.label for name, state in order_rules().states.items()}
-    duties = {
+    duties: dict[str, Any] = {
         "orders": duties_of_orders(store, at, states),
         "tasks": duties_of_tasks(store, at),
         "cases": duties_of_cases(store, at),
@@ -73,7 +73,9 @@ async def get_lineups(request: Request, visitor: AtDesk, parts: Parts) -> Respon
 
     def read() -> list[tuple[Roadshow, Any]]:
         every = list(visitor.store.processes(Roadshow))
-        return [(one, shown_before(one, every)) for one in coming_roadshows(visitor.store, today())[:_LINEUPS]]
+        return [
+            (one, shown_before(one, every)) for one in coming_roadshows(visitor.store, today())[:_LINEUPS]
+        ]
 
     found = []
     for one, shown in await run_in_threadpool(read):

@@ -45,7 +45,10 @@ async def get_gaps(
         await parts.opened("staff")
         run = runs.start(wanted, today=today(), at=now())
     await runs.settled(run, _WAIT if run.told is None or is_small else 0.0)
-    narrow = {"field": field if field in FIELDS else "", "district": district if district in DISTRICTS else ""}
+    narrow: dict[str, Any] = {
+        "field": field if field in FIELDS else "",
+        "district": district if district in DISTRICTS else "",
+    }
     told = await run_in_threadpool(narrowed_gaps, run.told, **narrow, most=_SHOWN) if run.told else None
     balances = (*told["by_field"], *told["by_district"]) if told else ()
     most = max((one[name] for one in balances for name in ("scenes", "achievements")), default=1)

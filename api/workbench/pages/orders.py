@@ -73,7 +73,11 @@ async def post_move(visitor: Writer, parts: Parts, id: PathId, sent: Form) -> Re
         values = {field: sent.get(field) for field, *_ in filter(None, [_FIELDS.get(name)])}
         after = moved(order, rules, name, role=_role(order, move), at=at, values=values)
         visitor.store.apply(
-            [PutProcess(process=after)], actor=visitor.name, at=at, reason=f"点单 {id} {move.label}", since=since
+            [PutProcess(process=after)],
+            actor=visitor.name,
+            at=at,
+            reason=f"点单 {id} {move.label}",
+            since=since,
         )
         return place_of(id), f"已办理“{move.label}”，现在是“{rules.states[after.state].label}”。"
 

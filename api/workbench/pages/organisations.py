@@ -27,7 +27,18 @@ router = APIRouter(include_in_schema=False)
 SHOWN_KINDS = ("enterprise", "institution", "broker")
 _PAGE, _NEAR, _SAID = 50, 300, 40
 # In this order a view tells of what is beside somebody.
-_SECTIONS = ("scene", "achievement", "case", "broker", "enterprise", "institution", "platform", "zone", "fund", "expert")
+_SECTIONS = (
+    "scene",
+    "achievement",
+    "case",
+    "broker",
+    "enterprise",
+    "institution",
+    "platform",
+    "zone",
+    "fund",
+    "expert",
+)
 
 
 @router.get("/organisations")
@@ -45,7 +56,9 @@ def get_organisations(
 
 
 @router.get("/organisations/{kind}/{id}")
-async def get_organisation(request: Request, visitor: AtDesk, parts: Parts, kind: str, id: PathId) -> Response:
+async def get_organisation(
+    request: Request, visitor: AtDesk, parts: Parts, kind: str, id: PathId
+) -> Response:
     """One view: what stands beside it in the graph, tasks and opened bids, and of a broker how it goes."""
     if kind not in SHOWN_KINDS:
         raise not_found("类别", kind)
@@ -58,7 +71,10 @@ async def get_organisation(request: Request, visitor: AtDesk, parts: Parts, kind
 def _view(request: Request, visitor: Visitor, node: Node, told: dict[str, Any]) -> Response:
     store = visitor.store
     beside = {(one["kind"], one["id"]) for one in told["nodes"]} - {(node.kind, node.id)}
-    nodes = {kind: list(store.get_many(kind, sorted(id for of, id in beside if of == kind)).values()) for kind in _SECTIONS}
+    nodes = {
+        kind: list(store.get_many(kind, sorted(id for of, id in beside if of == kind)).values())
+        for kind in _SECTIONS
+    }
     scenes = [one.id for one in nodes["scene"]]
     return page(
         request, "organisation.html", node=node, sections=[(KINDS[kind].label, kind, some) for kind, some in nodes.items() if some],
@@ -86,7 +102,9 @@ def _tasks(visitor: Visitor, node: Enterprise | Institution) -> dict[str, Any]:
     for task in visitor.store.processes(Task):
         if _is(node, task.poster, task.poster_uscc):
             posted.append(task)
-        bids += [(task, bid) for bid in open_bids_of(visitor.store, task) if _is(node, bid.bidder, bid.bidder_uscc)]
+        bids += [
+            (task, bid) for bid in open_bids_of(visitor.store, task) if _is(node, bid.bidder, bid.bidder_uscc)
+        ]
     return {"posted": posted, "bids": bids}
 
 

@@ -123,14 +123,18 @@ async def post_marks(visitor: Officer, parts: Parts, id: PathId, sent: Form) -> 
         with _uploaded(sent, "sheet") as path:
             marks, problems = read_marks(path, review, sent.get("expert"))
         if problems:
-            raise impossible("marks_unusable", f"评分表有 {len(problems)} 处问题，没有收。", problems, status=422)
+            raise impossible(
+                "marks_unusable", f"评分表有 {len(problems)} 处问题，没有收。", problems, status=422
+            )
         if not marks:
             raise Refusal(422, "marks_unusable", "文件里没有一个分数。", "请在评分项各列填好分数后再交。")
         new = take_marks(visitor.store, id, marks, actor=visitor.name, at=now())
         if isinstance(new, list):
             raise impossible("marks_unusable", "评分没有收。", new, status=422)
         left = len(new.problems())
-        return f"已收评分 {len(marks)} 份。" + (f"还没有收齐：缺 {left} 份。" if left else "评分已齐，可以拟定中选。")
+        return f"已收评分 {len(marks)} 份。" + (
+            f"还没有收齐：缺 {left} 份。" if left else "评分已齐，可以拟定中选。"
+        )
 
     return await _step(visitor, parts, id, sent, step)
 
@@ -279,7 +283,9 @@ def _declared(visitor: Visitor, sent: Sent) -> list[Declaration]:
     with _uploaded(sent, "declared") as path:
         found, problems = read_declared(path, names)
     if problems:
-        raise impossible("declarations_unusable", f"申报表有 {len(problems)} 处问题，没有使用。", problems, status=422)
+        raise impossible(
+            "declarations_unusable", f"申报表有 {len(problems)} 处问题，没有使用。", problems, status=422
+        )
     return found
 
 
@@ -289,7 +295,9 @@ def _uploaded(sent: Sent, name: str) -> Iterator[Path]:
     upload = sent.file(name)
     suffix = Path(upload.filename or "").suffix.lower() if upload else ""
     if upload is None or suffix not in SUFFIXES.values():
-        raise Refusal(415, "media_type_unknown", "这个文件不是表格。", f"请交 {'、'.join(SUFFIXES.values())} 文件。")
+        raise Refusal(
+            415, "media_type_unknown", "这个文件不是表格。", f"请交 {'、'.join(SUFFIXES.values())} 文件。"
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"sheet{suffix}"
         upload.file.seek(0)

@@ -53,7 +53,12 @@ class Picked:
 
 @router.get("/match/send")
 def get_send(
-    request: Request, visitor: AtDesk, to: One = "", scene: One = "", achievement: One = "", id: Several = None
+    request: Request,
+    visitor: AtDesk,
+    to: One = "",
+    scene: One = "",
+    achievement: One = "",
+    id: Several = None,
 ) -> Response:
     """What will be made of the picked ones, to be looked over and made."""
     _refuse_role(visitor, to)
@@ -93,7 +98,9 @@ def _task(visitor: Visitor, picked: Picked, sent: Sent) -> tuple[str, str]:
         return task_from_achievement(node, id, register=register, at=at)
 
     told = "、".join(f"{one.title}（{one.id}）" for one in picked.others)
-    task = add_task(visitor.store, made, actor=visitor.name, at=at, reason=f"登记榜单；匹配时选中：{told}"[:900])
+    task = add_task(
+        visitor.store, made, actor=visitor.name, at=at, reason=f"登记榜单；匹配时选中：{told}"[:900]
+    )
     return tasks.place_of(task.id), f"已登记榜单 {task.id}。请看检查结果，改好后送论证。"
 
 
@@ -120,11 +127,15 @@ def _roadshow(visitor: Visitor, picked: Picked, sent: Sent) -> tuple[str, str]:
 
 
 def _order(visitor: Visitor, picked: Picked, sent: Sent) -> tuple[str, str]:
-    about = ((picked.node.kind, picked.node.id),)
+    about: tuple[tuple[str, str], ...] = ((picked.node.kind, picked.node.id),)
     if len(picked.others) == 1:
         about = tuple(sorted((*about, (picked.others[0].kind, picked.others[0].id)), reverse=True))
     order = orders.place_order(
-        visitor, need=sent.get("need"), about=about, contact=sent.get("contact"), phone=sent.get("contact_phone")
+        visitor,
+        need=sent.get("need"),
+        about=about,
+        contact=sent.get("contact"),
+        phone=sent.get("contact_phone"),
     )
     return orders.place_of(order.id), f"已下单 {order.id}。"
 
@@ -149,4 +160,6 @@ def _refuse_role(visitor: Visitor, to: str) -> None:
     if to not in TARGETS:
         raise not_found("去处", to)
     if to != "roadshow" and not visitor.may(*WRITERS):
-        raise Refusal(403, "role_missing", f"您的角色不能登记{TARGETS[to]}。", "请交给对接专员或主管人员办理。")
+        raise Refusal(
+            403, "role_missing", f"您的角色不能登记{TARGETS[to]}。", "请交给对接专员或主管人员办理。"
+        )

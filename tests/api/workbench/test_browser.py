@@ -133,7 +133,12 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_become
     (task,) = store.processes(Task)
     assert page.url == f"{address}/tasks/{task.id}"
     assert (task.about, task.state, task.indicators) == ((("scene", "CJ-70"),), "registered", "抗风等级≥7级")
-    assert {one.achievement for one in store.outcomes("CJ-70") if one.stage == "shown"} == {"CG-1", "CG-2", "CG-3", "CG-4"}
+    assert {one.achievement for one in store.outcomes("CJ-70") if one.stage == "shown"} == {
+        "CG-1",
+        "CG-2",
+        "CG-3",
+        "CG-4",
+    }
 
 
 def test_a_session_that_ends_in_the_middle_of_a_form_loses_no_word(

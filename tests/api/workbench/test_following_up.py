@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import docx
 import pytest
 
 from api.workbench.people import Role
@@ -34,7 +33,9 @@ def served(_indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def shown(served: Served, scene: str) -> dict[str, tuple[int | None, str]]:
-    return {one.achievement: (one.rank, one.by) for one in served.store.outcomes(scene) if one.stage == "shown"}
+    return {
+        one.achievement: (one.rank, one.by) for one in served.store.outcomes(scene) if one.stage == "shown"
+    }
 
 
 def seen_at(person: Person, path: str) -> dict[str, str]:
@@ -72,6 +73,8 @@ def test_a_hidden_pair_was_not_shown(people: People, served: Served) -> None:
 
 
 def test_a_shortlist_is_a_document_best_first_with_reasons_and_indicators(people: People) -> None:
+    import docx
+
     address = "/match/shortlist.docx?scene=CJ-1&id=CG-2&id=CG-1"
     answer = people("organiser").get(address)
     document = docx.Document(io.BytesIO(answer.content))
@@ -106,7 +109,9 @@ def test_a_shortlist_becomes_a_roadshow_with_must_haves_or_joins_one(people: Peo
     assert (made.title, made.about, made.must, made.number("pitches")) == ("海岛专场", (("scene", "CJ-1"),), ("CG-1",), 2)  # fmt: skip
     form = "/match/send?to=roadshow&achievement=CG-2&id=CJ-1"
     assert made.id in person.get(form).text
-    person.send("/match/send", form, {"to": "roadshow", "achievement": "CG-2", "id": "CJ-1", "roadshow": made.id})
+    person.send(
+        "/match/send", form, {"to": "roadshow", "achievement": "CG-2", "id": "CJ-1", "roadshow": made.id}
+    )
     assert served.store.process(Roadshow, made.id).must == ("CG-1", "CG-2")
     refused = person.get("/match/send?to=task&scene=CJ-1&id=CG-1")
     assert refused.status_code == 403
@@ -124,7 +129,12 @@ def test_a_pair_becomes_an_order_that_is_worked_on_to_its_end(people: People, se
     order = served.store.process(Order, id)
     assert (order.need, order.scene, order.achievement, order.partner) == ("请尽快对接", "CJ-1", "CG-1", "")
     assert "请尽快对接" in people("organiser").get("/orders").text
-    for move, told in (("accept", {}), ("assign", {"handler": "张敏"}), ("answer", {"answer": "已约见面"}), ("close", {})):
+    for move, told in (
+        ("accept", {}),
+        ("assign", {"handler": "张敏"}),
+        ("answer", {"answer": "已约见面"}),
+        ("close", {}),
+    ):
         fields = seen_at(person, place) | {"move": move, **told}
         assert person.client.post(f"{place}/moves", data=fields).status_code == 303, move
     assert served.store.process(Order, id).state == "closed"
@@ -136,9 +146,14 @@ def test_of_two_at_one_order_the_second_is_told_and_a_move_without_its_reason_is
     place = f"/orders/{order.id}"
     first, second = people("staff"), people("officer")
     late = seen_at(second, place)
-    assert first.client.post(f"{place}/moves", data=seen_at(first, place) | {"move": "accept"}).status_code == 303
+    assert (
+        first.client.post(f"{place}/moves", data=seen_at(first, place) | {"move": "accept"}).status_code
+        == 303
+    )
     assert second.client.post(f"{place}/moves", data=late | {"move": "accept"}).status_code == 412
-    refused = second.client.post(f"{place}/moves", data=seen_at(second, place) | {"move": "decline", "reason": " "})
+    refused = second.client.post(
+        f"{place}/moves", data=seen_at(second, place) | {"move": "decline", "reason": " "}
+    )
     assert refused.status_code == 422
     assert served.store.process(Order, order.id).state == "accepted"
     # What a partner placed only the partner takes back.
@@ -167,7 +182,10 @@ def test_the_desk_tells_what_waits_with_a_link_to_each_by_role(people: People, s
     assert f"/tasks/{NOTICE}" in officer
     assert "有异议没有答复" in officer
     assert f"/cases/{CASE}" in officer
-    first = {role: re.findall(r'<section class="card" aria-labelledby="t-(\w+)"', people(role).get("/").text)[0] for role in ("staff", "organiser", "officer")}  # type: ignore[arg-type]  # fmt: skip
+    first = {
+        role: re.findall(r'<section class="card" aria-labelledby="t-(\w+)"', people(role).get("/").text)[0]
+        for role in ("staff", "organiser", "officer")
+    }
     assert first == {"staff": "new", "organiser": "lineups", "officer": "tasks"}
     page = people("staff").get("/").text
     judged = page[page.index('id="t-judge"') : page.index("</section>", page.index('id="t-judge"'))]
@@ -187,7 +205,9 @@ def test_lineups_are_told_with_what_they_break(people: People, served: Served) -
     assert "2 处冲突" in part
 
 
-def test_an_organisation_is_told_in_one_view_and_a_broker_with_load_and_record(people: People, served: Served) -> None:
+def test_an_organisation_is_told_in_one_view_and_a_broker_with_load_and_record(
+    people: People, served: Served
+) -> None:
     person = people("staff")
     firm = person.get("/organisations/enterprise/QY-1").text
     assert "抗七级风垂直起降固定翼无人机" in firm
@@ -210,7 +230,9 @@ def test_no_sealed_bid_shows_in_the_view_of_its_bidder(people: People, served: S
     from matcher.bids import Bid
 
     names = {bid.task: bid.bidder for bid in served.store.processes(Bid)}
-    firms = [Enterprise(id=f"QY-{task}", title=name) for task, name in names.items() if task in (SEALED, NOTICE)]
+    firms = [
+        Enterprise(id=f"QY-{task}", title=name) for task, name in names.items() if task in (SEALED, NOTICE)
+    ]
     served.store.apply([PutNode(node=firm) for firm in firms], actor="程某", at=NOON, reason="企业")
     sealed, opened = (people("staff").get(f"/organisations/enterprise/QY-{task}").text for task in (SEALED, NOTICE))  # fmt: skip
     assert "投的标" not in sealed

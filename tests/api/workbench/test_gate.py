@@ -236,9 +236,7 @@ def test_a_refusal_is_a_page_for_people_and_a_document_for_programs(people: Peop
     assert document.headers["content-type"] == "application/problem+json"
 
 
-def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(
-    people: People, served: Served
-) -> None:
+def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(people: People, served: Served) -> None:
     people("staff")
     plain = Person(served, "staff").sign_in().headers["set-cookie"]
     assert "HttpOnly" in plain

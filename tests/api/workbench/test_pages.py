@@ -146,7 +146,9 @@ def test_progress_and_hiding_are_kept_with_reasons_and_a_way_back(people: People
     assert (
         person.send("/outcomes", "/imports", pair | {"stage": "met", "reason": "谈得不错"}).status_code == 303
     )
-    assert [(one.stage, one.by) for one in served.store.outcomes("CJ-1") if one.stage != "shown"] == [("met", "何主任")]
+    assert [(one.stage, one.by) for one in served.store.outcomes("CJ-1") if one.stage != "shown"] == [
+        ("met", "何主任")
+    ]
     assert person.send("/hidings", "/imports", pair | {"hide": "1"}).status_code == 422
     assert (
         person.send("/hidings", "/imports", pair | {"hide": "1", "reason": "只用于院内"}).status_code == 303

@@ -148,7 +148,9 @@ def test_an_account_stands_for_an_expert_who_is_there_and_for_whom_no_other_stan
     a_user(store, "li", "expert", name="李某")
 
     def changed(login: str, role: str, expert: str) -> User:
-        return move_user(store, login, "change", actor="程某", at=NOON, values={"role": role, "expert": expert})
+        return move_user(
+            store, login, "change", actor="程某", at=NOON, values={"role": role, "expert": expert}
+        )
 
     assert code_of(lambda: changed("li", "expert", "ZJ-1")) == "user_expert"
     assert changed("shu", "expert", "ZJ-2").expert == "ZJ-2"
@@ -156,7 +158,9 @@ def test_an_account_stands_for_an_expert_who_is_there_and_for_whom_no_other_stan
     assert "ZJ-1 → ZJ-2" in store.history_of_process("user", "shu")[-1].reason
     move_user(store, "shu", "disable", actor="程某", at=NOON, values={"reason": "调岗"})
     assert changed("li", "expert", "ZJ-2").expert == "ZJ-2"
-    assert code_of(lambda: move_user(store, "shu", "enable", actor="程某", at=NOON, values={})) == "user_expert"
+    assert (
+        code_of(lambda: move_user(store, "shu", "enable", actor="程某", at=NOON, values={})) == "user_expert"
+    )
 
 
 def test_passwords_are_hashed_as_expensively_as_they_should_be() -> None:

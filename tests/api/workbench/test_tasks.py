@@ -252,7 +252,10 @@ def test_filled_in_mark_sheets_are_taken_in_whole_or_not_at_all(people: People, 
     names = list(review.weights)
 
     def sheet(points: str) -> dict[str, Any]:
-        lines = [",".join(["投标编号", *names]), *(",".join([entry, *([points] * len(names))]) for entry in mine)]
+        lines = [
+            ",".join(["投标编号", *names]),
+            *(",".join([entry, *([points] * len(names))]) for entry in mine),
+        ]
         return {"sheet": ("评分表.csv", "\n".join(lines).encode(), "text/csv")}
 
     place = f"/tasks/{MARKING}"
@@ -264,7 +267,9 @@ def test_filled_in_mark_sheets_are_taken_in_whole_or_not_at_all(people: People, 
         assert answer.status_code in (415, 422), answer.text
         assert told in answer.text
     assert board.process(Review, MARKING).marks == review.marks
-    sent = officer.client.post(f"{place}/marks", data=seen_at(officer, place) | {"expert": who}, files=sheet("11"))
+    sent = officer.client.post(
+        f"{place}/marks", data=seen_at(officer, place) | {"expert": who}, files=sheet("11")
+    )
     assert sent.status_code == 303
     given = [one for one in board.process(Review, MARKING).marks if one.expert == who]
     assert [(one.entry, set(one.marks.values())) for one in given] == [(entry, {"11"}) for entry in mine]
@@ -277,7 +282,9 @@ def test_a_panel_is_drawn_with_what_experts_have_declared(people: People, board:
     assert blank.status_code == 200
     bidder = next(bid.bidder for bid in board.processes(Bid) if bid.task == SEALED)
     wrong = {"declared": ("申报.csv", "专家编号,申报回避\nZJ-99,某公司\n".encode(), "text/csv")}
-    refused = officer.client.post(f"{place}/panel", data=seen_at(officer, place) | {"seed": "11"}, files=wrong)
+    refused = officer.client.post(
+        f"{place}/panel", data=seen_at(officer, place) | {"seed": "11"}, files=wrong
+    )
     assert refused.status_code == 422
     assert "ZJ-99" in refused.text
     right = {"declared": ("申报.csv", f"专家编号,申报回避\nZJ-1,{bidder}\n".encode(), "text/csv")}
