@@ -52,7 +52,8 @@ fuzz: $(VENV)/.test
 	JIEBANG_FUZZ=$${JIEBANG_FUZZ:-200} $(BIN)/python -m pytest tests/api/test_schema.py
 
 # Writes bench.json: encoding, match, index, import and memory at three sizes; serve.json: a server under load;
-# assign.json and review.json: assignment of achievements, and of bids to experts; roadshow.json: lineups; meetings.json.
+# assign.json and review.json: assignment of achievements, and of bids to experts; roadshow.json: lineups; meetings.json;
+# desk.json: the workbench with 50 people at it (what a browser shows only where there is chromium and playwright).
 bench: $(VENV)/.core
 	$(BIN)/python -m tests.bench.run --out bench.json
 	$(BIN)/python -m tests.bench.serving > serve.json
@@ -60,6 +61,7 @@ bench: $(VENV)/.core
 	$(BIN)/python -m tests.bench.reviewing > review.json
 	$(BIN)/python -m tests.bench.roadshow --out roadshow.json
 	$(BIN)/python -m tests.bench.meetings > meetings.json
+	$(BIN)/python -m tests.bench.desk > desk.json
 
 # Every page of the workbench at 1280 and 1920 pixels, into screenshots/; ends with 1 where a page has a grave issue of
 # accessibility. Needs chromium.

@@ -17,6 +17,7 @@ from api.bulk import bulk_runner
 from api.description import described
 from api.dispatching import Dispatcher
 from api.following import Follower
+from api.gap_runs import GapRuns
 from api.gate import OPEN, Gate
 from api.idempotency import Idempotency
 from api.keys import Key
@@ -159,6 +160,7 @@ async def _running(
         assignments=solver,
         solutions=solutions,
         dispatcher=dispatcher,
+        gaps=GapRuns(store, lanes.ask, lambda: lanes.versions.get("staff")),
     )
     app.state.services = services
     lanes.start()
@@ -181,6 +183,7 @@ async def _running(
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        await services.gaps.stop()
         await lanes.stop()
         store.close()
 

@@ -46,7 +46,7 @@ def write_case(path: Path, case: Case, *, draft: str = "") -> None:
         # A property of a document holds no more.
         document.core_properties.author, document.core_properties.title = "", plain(case.title)[:255]
         document.save(str(path))
-        _without_clock(path)
+        without_clock(path)
 
 
 def set_page(document: Any, size: Any) -> None:
@@ -63,8 +63,8 @@ def set_page(document: Any, size: Any) -> None:
         _font(document.styles[level], face, Pt(20 if level == "Title" else 16))
 
 
-def _without_clock(path: Path) -> None:
-    """Pack the document anew without the time of its writing: the same case gives the same bytes."""
+def without_clock(path: Path) -> None:
+    """Pack a document anew without the time of its writing: the same content gives the same bytes."""
     with ZipFile(path) as packed:
         parts = [(info.filename, packed.read(info)) for info in packed.infolist()]
     with ZipFile(path, "w", ZIP_DEFLATED) as packed:

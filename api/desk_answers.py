@@ -1,14 +1,15 @@
-"""What only the workbench asks: a few pairs side by side, a shortlist as a workbook, the gaps between both sides."""
+"""What only the workbench asks: a few pairs side by side, a shortlist as a file."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from api.breakdown import breakdown
-from api.match_workbook import owner_of, write_matches
+from api.match_document import write_shortlist
+from api.match_workbook import write_matches
 from api.question import Question, about, named
 from graph.kinds import Node
 from graph.paths import Path as EvidencePath
@@ -16,7 +17,6 @@ from graph.paths import near_cases
 from matcher.comparison import Comparison, comparison
 from matcher.engine import Engine
 from matcher.explanation import Explanation
-from matcher.gaps import Balance, Gaps, gaps
 from matcher.ranking import Match
 
 _CASES = 3
@@ -34,24 +34,12 @@ class SideBySideQuestion(Question):
 
 @dataclass(frozen=True, kw_only=True)
 class ShortlistQuestion(Question):
-    """The workbook of a few pairs of one node, as ``jiebang match --out`` writes it."""
+    """A few pairs of one node as a workbook, as ``jiebang match --out`` writes it, or as a document."""
 
     node: Node
     kind: str
     ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GapsQuestion(Question):
-    """Where supply and demand miss each other, at a level (2 to 4), in a field and a district if given.
-
-    Of each list at most ``most`` are told, and how many there are.
-    """
-
-    level: int
-    most: int
-    field: str = ""
-    district: str = ""
+    suffix: Literal[".xlsx", ".docx"] = ".xlsx"
 
 
 def side_by_side(engine: Engine, question: SideBySideQuestion) -> dict[str, Any]:
@@ -71,47 +59,17 @@ def side_by_side(engine: Engine, question: SideBySideQuestion) -> dict[str, Any]
     return {"subject": named(question.node), "items": items, "between": between}
 
 
-def shortlist_workbook(engine: Engine, question: ShortlistQuestion) -> bytes:
-    """The bytes of the workbook."""
+def shortlist_file(engine: Engine, question: ShortlistQuestion) -> bytes:
+    """The bytes of the file."""
     pairs = _explained(engine, question.node, question.kind, question.ids, question)
+    matches, whys = [match for match, _ in pairs], [why for _, why in pairs]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "shortlist.xlsx"
-        write_matches(path, [([match for match, _ in pairs], [why for _, why in pairs])])
+        path = Path(folder) / f"shortlist{question.suffix}"
+        if question.suffix == ".docx":
+            write_shortlist(path, question.node, matches, whys)
+        else:
+            write_matches(path, [(matches, whys)])
         return path.read_bytes()
-
-
-def told_gaps(engine: Engine, question: GapsQuestion) -> dict[str, Any]:
-    """The gaps as plain values, worked out once for a state of the data and then only narrowed."""
-    name = f"gaps {question.level} {question.today} {id(engine.ranker)}"
-    if name not in engine.network.derived:
-        found = gaps(engine, today=question.today, level=question.level)
-        engine.network.derived[name] = _plain_gaps(found)
-    told: dict[str, Any] = dict(engine.network.derived[name])
-    for part in ("scenes", "achievements", "late"):
-        rows = [row for row in told[part] if _is_in(row, question.field, question.district)]
-        told |= {part: rows[: question.most], f"{part}_count": len(rows)}
-    return told
-
-
-def _is_in(row: dict[str, Any], field: str, district: str) -> bool:
-    return (not field or field in row["field"]) and (not district or row["district"] == district)
-
-
-def _plain_gaps(found: Gaps) -> dict[str, Any]:
-    return {
-        "level": found.level, "opened": found.opened, "closed": found.closed, "landed": found.landed,
-        "scenes": [
-            _short(gap.scene) | {"best": gap.best and named(gap.best), "score": gap.score, "level": gap.level, "missing": list(gap.missing)}
-            for gap in found.scenes
-        ],
-        "achievements": [
-            _short(one.achievement) | {"best": one.best and named(one.best), "score": one.score, "level": one.level}
-            for one in found.achievements
-        ],
-        "late": [_short(one.achievement) | {"best": named(one.scene), "score": one.score, "level": one.level} for one in found.late],
-        "by_field": [_balance(one) for one in found.by_field],
-        "by_district": [_balance(one) for one in found.by_district],
-    }  # fmt: skip
 
 
 def _explained(
@@ -144,17 +102,3 @@ def _cases(engine: Engine, key: tuple[str, str]) -> list[dict[str, Any]]:
     nodes = engine.network.graph.nodes
     near = near_cases(engine.network, key, limit=_CASES)
     return [{"kind": kind, "id": id, "title": nodes[kind, id]["title"]} for kind, id in near]
-
-
-def _short(node: Node) -> dict[str, Any]:
-    return named(node) | {
-        "field": list(node.field),
-        "district": node.district,
-        "owner": owner_of(node),
-    }
-
-
-def _balance(one: Balance) -> dict[str, Any]:
-    return {
-        "name": one.name, "scenes": one.scenes, "unmet": one.unmet, "achievements": one.achievements, "idle": one.idle,
-    }  # fmt: skip

@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from api.answering import Answerer, Answers, Version, answer_in_process, begin_process
+from api.gap_runs import GapSliceQuestion
 from api.metrics import Metrics
 from api.problem_documents import Refusal, busy
 from api.question import Question
@@ -122,7 +123,8 @@ class Lanes:
             answer = asyncio.get_running_loop().create_future()
             self._under_way[key] = answer
             # Who brings a pair together hangs on outcomes too, of which no version tells.
-            keeps = not isinstance(question, BrokersQuestion)
+            # A slice of gaps is asked once.
+            keeps = not isinstance(question, BrokersQuestion | GapSliceQuestion)
             answer.add_done_callback(lambda done: self._end(key, done, keeps))
             await self._put(question, answer)
         else:

@@ -124,7 +124,7 @@ def _cells(match: Match, why: Explanation, below: Explanation | None) -> list[Ce
     unanswered = [e.sentence for e in rest if e.status not in ("answered", "partial")]
     texts: list[Sequence[str]] = [
         [reason],
-        list(_warnings(why)),
+        list(warnings_of(why)),
         _indicators(why),
         ["、".join(why.phrases)],
         [path.text for path in why.paths],
@@ -144,7 +144,7 @@ def _cells(match: Match, why: Explanation, below: Explanation | None) -> list[Ce
     ]  # fmt: skip
 
 
-def _warnings(why: Explanation) -> Iterator[str]:
+def warnings_of(why: Explanation) -> Iterator[str]:
     """What to watch out for: a deadline that has passed, a scene that has landed, what one side rules out, what is missing."""
     yield from (p.note for p in why.parts if p.name == "deadline" and p.note and (p.value or 0) < 0)
     if any(getattr(node, "status", "") == "已落地" for node in (why.subject, why.found)):

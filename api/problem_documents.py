@@ -34,7 +34,7 @@ _STATUSES: Mapping[str, int] = {
     "task_unknown": 404, "bid_unknown": 404, "bid_twice": 409, "bid_late": 409, "race_unknown": 404, "race_task": 409,
     "race_teams": 409, "race_running": 409, "race_over": 409, "race_gates": 422, "race_budget": 422, "race_refund": 422,
     "race_team": 409, "race_points": 422,
-    "undo_unknown": 404, "undo_done": 409, "undo_refused": 409, "user_exists": 409, "user_unknown": 404, "user_last": 409,
+    "undo_unknown": 404, "undo_done": 409, "undo_refused": 409, "user_exists": 409, "user_unknown": 404, "user_last": 409, "user_expert": 422,
     "password_wrong": 422, "password_weak": 422, "key_unknown": 404, "key_scopes": 422, "version_unknown": 404,
 }  # fmt: skip
 # What to do over HTTP, where the remedy below names a command: who calls has no command line.

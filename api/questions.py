@@ -8,12 +8,10 @@ from typing import Any
 
 from api.breakdown import breakdown, case_breakdown
 from api.desk_answers import (
-    GapsQuestion,
     ShortlistQuestion,
     SideBySideQuestion,
-    shortlist_workbook,
+    shortlist_file,
     side_by_side,
-    told_gaps,
 )
 from api.lineup_values import change_values, check_values, clash_values
 from api.question import OwnQuestion, Question, about, named
@@ -118,10 +116,10 @@ class LineupQuestion(Question):
 
 
 def answer_all(engine: Engine, questions: Sequence[Question]) -> list[bytes]:
-    """The answers as UTF-8 JSON (a workbook as itself), in order; matches are ranked together, which is cheaper."""
+    """The answers as UTF-8 JSON (a file as itself), in order; matches are ranked together, which is cheaper."""
     ranked = _ranked(engine, [q for q in questions if isinstance(q, MatchQuestion)])
     return [
-        shortlist_workbook(engine, question)
+        shortlist_file(engine, question)
         if isinstance(question, ShortlistQuestion)
         else _json(_answer(engine, question, ranked))
         for question in questions
@@ -167,8 +165,6 @@ def _answer(engine: Engine, question: Question, ranked: Mapping[int, list[Match]
             return _lineup(engine, question)
         case SideBySideQuestion():
             return side_by_side(engine, question)
-        case GapsQuestion():
-            return told_gaps(engine, question)
         case OwnQuestion():
             return question.answer(engine)
     raise TypeError(type(question).__name__)

@@ -9,12 +9,14 @@ from fastapi import Depends, Request
 from api.bulk import JobRunner
 from api.dispatching import Dispatcher
 from api.following import Follower
+from api.gap_runs import GapRuns
 from api.lanes import Lanes
 from api.metrics import Metrics
 from api.problem_documents import busy
 from api.question import Question
 from api.settings import ServeSettings
 from graph.store.store import Store
+from graph.values import Visibility
 
 _SOON = 3.0  # seconds
 
@@ -32,6 +34,7 @@ class Services:
     assignments: JobRunner
     solutions: JobRunner
     dispatcher: Dispatcher
+    gaps: GapRuns
 
     def changed(self) -> None:
         """Something was written: answers and webhooks are to know it at once."""
@@ -48,13 +51,17 @@ class Services:
 
         Raises ``Refusal`` (503, ``index_opening``).
         """
+        await self.opened(question.audience)
+        return await self.lanes.ask(question)
+
+    async def opened(self, audience: Visibility) -> None:
+        """The index of an audience is open. Raises ``Refusal`` (503, ``index_opening``) where that takes longer."""
         try:
-            await asyncio.wait_for(self.follower.open(question.audience), _SOON)
+            await asyncio.wait_for(self.follower.open(audience), _SOON)
         except TimeoutError:
             raise busy(
                 "index_opening", "正在整理文本，还不能匹配；第一次启动或导入大量记录后要几分钟。", seconds=5
             ) from None
-        return await self.lanes.ask(question)
 
 
 def services_of(request: Request) -> Services:

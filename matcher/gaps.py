@@ -1,7 +1,7 @@
 """Where supply and demand miss each other: scenes without a strong fit, achievements without a scene, by field and district."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from graph.kinds import Achievement, Node, Scene
@@ -99,6 +99,43 @@ class Gaps:
     landed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """How near an achievement came to a scene, by its id."""
+
+    scene: str
+    level: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmet:
+    """An open scene without a fit: the id of its best achievement if there is any, and what that lacks."""
+
+    scene: str
+    best: str | None
+    level: int
+    score: float
+    missing: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Looked:
+    """What the rankings of some scenes say; per achievement the nearest open scene, and the nearest past its deadline."""
+
+    unmet: list[Unmet] = field(default_factory=list)
+    closest: dict[str, Near] = field(default_factory=dict)
+    expired: dict[str, Near] = field(default_factory=dict)
+
+    def add(self, other: "Looked") -> None:
+        """Take in what the scenes that come next say; of equally near ones the first stays."""
+        self.unmet += other.unmet
+        for mine, theirs in ((self.closest, other.closest), (self.expired, other.expired)):
+            for id, near in theirs.items():
+                if (known := mine.get(id)) is None or near.score > known.score:
+                    mine[id] = near
+
+
 def gaps(engine: Engine, *, today: date, level: int = 3, progress: Progress | None = None) -> Gaps:
     """Where scenes find no achievement of ``level`` (2..4) and achievements no scene.
 
@@ -109,47 +146,109 @@ def gaps(engine: Engine, *, today: date, level: int = 3, progress: Progress | No
     side. Scenes go by the best score, lowest first (no candidate at all before any), achievements by theirs,
     highest first, then by id; fields and districts by unmet scenes, then idle achievements, then name. A node of
     several fields counts in each; districts and fields not filled in count as 未填. Cost: one ranking a scene that
-    has not landed, one explanation a gap.
+    has not landed, one explanation a gap. ``look_at`` and ``Tally`` are its parts, for those who cannot wait.
     """
-    if level not in (2, 3, 4):
-        raise ValueError("level must be 2, 3 or 4")
     engine.refresh()
-    everything = [scene for scene in engine.store.nodes("scene") if isinstance(scene, Scene)]
-    ranked = [scene for scene in everything if scene.status != _LANDED]
-    scenes = [scene for scene in ranked if is_open(scene, today)]
-    found: list[SceneGap] = []
-    closest: dict[str, tuple[Match, Scene]] = {}
-    expired: dict[str, tuple[Match, Scene]] = {}
-    for done, scene in enumerate(ranked, 1):
+    tally = Tally((n for n in engine.store.nodes("scene") if isinstance(n, Scene)), today=today, level=level)
+    for done, scene in enumerate(tally.ranked, 1):
+        tally.looked.add(look_at(engine, [scene], today=today, level=level))
+        if progress:
+            progress(done, len(tally.ranked))
+    tally.count(n for n in engine.store.nodes("achievement") if isinstance(n, Achievement))
+    return tally.gaps()
+
+
+def look_at(engine: Engine, scenes: Iterable[Scene], *, today: date, level: int) -> Looked:
+    """Rank some scenes that have not landed."""
+    found = Looked()
+    for scene in scenes:
         matches = engine.match(scene, top=_LISTED, today=today)
         still_open = is_open(scene, today)
-        best = closest if still_open else expired
-        for match in matches:
-            known = best.get(match.key[1])
-            if known is None or match.score > known[0].score:
-                best[match.key[1]] = (match, scene)
-        if still_open and (not matches or matches[0].level < level):
-            found.append(_scene_gap(engine, scene, matches[:1]))
-        if progress:
-            progress(done, len(ranked))
-    achievements = [node for node in engine.store.nodes("achievement") if isinstance(node, Achievement)]
-    idle = [_idle(node, closest.get(node.id)) for node in achievements]
-    idle = [one for one in idle if one.level < level]
-    late = [one for node in idle if (one := _late(node.achievement, expired, level))]
-    saved = {one.achievement.id for one in late}
-    idle = [one for one in idle if one.achievement.id not in saved]
-    unmet, unused = {gap.scene.id for gap in found}, {one.achievement.id for one in idle}
-    return Gaps(
-        level=level,
-        scenes=tuple(sorted(found, key=lambda gap: (gap.best is not None, gap.score, gap.scene.id))),
-        achievements=tuple(sorted(idle, key=lambda one: (-one.level, -one.score, one.achievement.id))),
-        late=tuple(sorted(late, key=lambda one: (-one.level, -one.score, one.achievement.id))),
-        by_field=_balances(scenes, achievements, unmet, unused, lambda node: node.field or (UNSTATED,)),
-        by_district=_balances(scenes, achievements, unmet, unused, lambda node: (node.district or UNSTATED,)),
-        opened=len(scenes),
-        closed=len(everything) - len(scenes),
-        landed=len(everything) - len(ranked),
-    )
+        near = {m.key[1]: Near(scene=scene.id, level=m.level, score=m.score) for m in matches}
+        unmet = still_open and (not matches or matches[0].level < level)
+        found.add(
+            Looked(
+                unmet=[_unmet(engine, scene, matches[:1])] if unmet else [],
+                closest=near if still_open else {},
+                expired={} if still_open else near,
+            )
+        )
+    return found
+
+
+class Tally:
+    """Adds up the gaps of a store: what ``looked`` at its scenes said, then its achievements, some at a time."""
+
+    def __init__(self, scenes: Iterable[Scene], *, today: date, level: int) -> None:
+        """``scenes`` are all there are. Raises ``ValueError`` for a level that is none of 2, 3, 4."""
+        if level not in (2, 3, 4):
+            raise ValueError("level must be 2, 3 or 4")
+        everything = list(scenes)
+        self.looked, self._level, self._all = Looked(), level, len(everything)
+        # To be looked at, in this order.
+        self.ranked = [scene for scene in everything if scene.status != _LANDED]
+        self._open = [scene for scene in self.ranked if is_open(scene, today)]
+        self._scenes = {scene.id: scene for scene in self.ranked}
+        self._best: dict[str, Achievement] = {}
+        self._idle: list[IdleAchievement] = []
+        self._late: list[LateAchievement] = []
+        self._by_field, self._by_district = _Counts(_fields_of), _Counts(_district_of)
+
+    def count(self, achievements: Iterable[Achievement]) -> None:
+        """Take in achievements, once everything has been looked at."""
+        wanted = {one.best for one in self.looked.unmet}
+        for node in achievements:
+            if node.id in wanted:
+                self._best[node.id] = node
+            idle = self._idle_of(node, self.looked.closest.get(node.id))
+            late = self._late_of(node, self.looked.expired.get(node.id)) if idle else None
+            self._idle += [idle] if idle and not late else []
+            self._late += [late] if late else []
+            for counts in (self._by_field, self._by_district):
+                counts.add(node, 2, matched=not idle or late is not None)
+
+    def gaps(self) -> Gaps:
+        """The sum."""
+        found = [self._scene_gap(one) for one in self.looked.unmet if one.scene in self._scenes]
+        without = {gap.scene.id for gap in found}
+        fields, districts = self._by_field.copy(), self._by_district.copy()
+        for scene in self._open:
+            for counts in (fields, districts):
+                counts.add(scene, 0, matched=scene.id not in without)
+        return Gaps(
+            level=self._level,
+            scenes=tuple(sorted(found, key=lambda gap: (gap.best is not None, gap.score, gap.scene.id))),
+            achievements=tuple(
+                sorted(self._idle, key=lambda one: (-one.level, -one.score, one.achievement.id))
+            ),
+            late=tuple(sorted(self._late, key=lambda one: (-one.level, -one.score, one.achievement.id))),
+            by_field=fields.balances(),
+            by_district=districts.balances(),
+            opened=len(self._open),
+            closed=self._all - len(self._open),
+            landed=self._all - len(self.ranked),
+        )
+
+    def _scene_gap(self, one: Unmet) -> SceneGap:
+        best = self._best.get(one.best or "")
+        return SceneGap(
+            scene=self._scenes[one.scene], best=best, level=one.level, score=one.score, missing=one.missing
+        )
+
+    def _idle_of(self, node: Achievement, near: Near | None) -> IdleAchievement | None:
+        if near is None:
+            return IdleAchievement(achievement=node, best=None, level=1, score=0.0)
+        if near.level >= self._level:
+            return None
+        scene = self._scenes.get(near.scene) if near.level > 1 else None
+        return IdleAchievement(achievement=node, best=scene, level=near.level, score=near.score)
+
+    def _late_of(self, node: Achievement, near: Near | None) -> LateAchievement | None:
+        if near is None or near.level < self._level:
+            return None
+        return LateAchievement(
+            achievement=node, scene=self._scenes[near.scene], level=near.level, score=near.score
+        )
 
 
 def narrowed(found: Gaps, *, fields: Sequence[str] = (), districts: Sequence[str] = ()) -> Gaps:
@@ -177,17 +276,17 @@ def is_open(scene: Scene, today: date) -> bool:
     return scene.status != _LANDED and not (scene.deadline and scene.deadline < today)
 
 
-def _scene_gap(engine: Engine, scene: Scene, first: Sequence[Match]) -> SceneGap:
+def _unmet(engine: Engine, scene: Scene, first: Sequence[Match]) -> Unmet:
     for match, why in zip(first, engine.explain(scene, first), strict=False):
         if isinstance(why.found, Achievement):
-            return SceneGap(
-                scene=scene,
-                best=why.found,
+            return Unmet(
+                scene=scene.id,
+                best=why.found.id,
                 level=match.level,
                 score=match.score,
                 missing=tuple(_missing(why)),
             )
-    return SceneGap(scene=scene, best=None, level=1, score=0.0, missing=("库中没有可用的成果",))
+    return Unmet(scene=scene.id, best=None, level=1, score=0.0, missing=("库中没有可用的成果",))
 
 
 def _missing(why: Explanation) -> Iterable[str]:
@@ -208,39 +307,35 @@ def _missing(why: Explanation) -> Iterable[str]:
         yield "没有明显的共同用语，内容不相近"
 
 
-def _idle(achievement: Achievement, closest: tuple[Match, Scene] | None) -> IdleAchievement:
-    if closest is None:
-        return IdleAchievement(achievement=achievement, best=None, level=1, score=0.0)
-    match, scene = closest
-    near = scene if match.level > 1 else None
-    return IdleAchievement(achievement=achievement, best=near, level=match.level, score=match.score)
+def _fields_of(node: Node) -> Iterable[str]:
+    return node.field or (UNSTATED,)
 
 
-def _late(
-    achievement: Achievement, expired: Mapping[str, tuple[Match, Scene]], level: int
-) -> LateAchievement | None:
-    match, scene = expired.get(achievement.id, (None, None))
-    if match is None or scene is None or match.level < level:
-        return None
-    return LateAchievement(achievement=achievement, scene=scene, level=match.level, score=match.score)
+def _district_of(node: Node) -> Iterable[str]:
+    return (node.district or UNSTATED,)
 
 
-def _balances(
-    scenes: Sequence[Scene],
-    achievements: Sequence[Achievement],
-    unmet: set[str],
-    idle: set[str],
-    groups: Callable[[Node], Iterable[str]],
-) -> tuple[Balance, ...]:
-    counts: dict[str, list[int]] = {}
-    for nodes, without, at in ((scenes, unmet, 0), (achievements, idle, 2)):
-        for node in nodes:
-            for name in groups(node):
-                row = counts.setdefault(name, [0, 0, 0, 0])
-                row[at] += 1
-                row[at + 1] += node.id not in without
-    found = [
-        Balance(name=n, scenes=a, scenes_matched=b, achievements=c, achievements_matched=d)
-        for n, (a, b, c, d) in counts.items()
-    ]
-    return tuple(sorted(found, key=lambda b: (-b.unmet, -b.idle, b.name)))
+class _Counts:
+    """By name of a group: scenes and those with a fit, achievements and those with one."""
+
+    def __init__(self, groups: Callable[[Node], Iterable[str]]) -> None:
+        self._groups = groups
+        self._rows: dict[str, list[int]] = {}
+
+    def copy(self) -> "_Counts":
+        one = _Counts(self._groups)
+        one._rows = {name: [*row] for name, row in self._rows.items()}
+        return one
+
+    def add(self, node: Node, at: int, *, matched: bool) -> None:
+        for name in self._groups(node):
+            row = self._rows.setdefault(name, [0, 0, 0, 0])
+            row[at] += 1
+            row[at + 1] += matched
+
+    def balances(self) -> tuple[Balance, ...]:
+        found = [
+            Balance(name=n, scenes=a, scenes_matched=b, achievements=c, achievements_matched=d)
+            for n, (a, b, c, d) in self._rows.items()
+        ]
+        return tuple(sorted(found, key=lambda b: (-b.unmet, -b.idle, b.name)))

@@ -29,7 +29,6 @@ _NOBODY = {"root", "administrator", "admin", "user", "guest", "system", "nobody"
 _PLACEHOLDERS = _NOBODY | {"你的姓名", "您的姓名", "姓名", "管理员"}
 _LONGEST_NAME = 100
 _BY_PROGRAM = "命令行"
-SHOWN_REASON = "匹配时展示"
 _FEW = 10
 _SHOWN = 20
 _NEARNESS = 0.8
@@ -190,46 +189,20 @@ def outcomes(context: typer.Context, scene: _OneScene = None, as_json: AsJson = 
             _show_funnel(funnel(found))
 
 
-def shown_pairs(node: "Node", matches: Iterable["Match"]) -> dict[tuple[str, str], int]:
+def pairs_of(node: "Node", matches: Iterable["Match"]) -> dict[tuple[str, str], int]:
     """The pairs of scene and achievement in what was found for ``node``, each with its rank; others are left out."""
-    return {
-        (node.id, match.key[1]) if node.kind == "scene" else (match.key[1], node.id): match.rank
-        for match in matches
-        if {node.kind, match.key[0]} == {"scene", "achievement"}
-    }
+    from api.showings import shown_pairs
+
+    return shown_pairs(node.kind, node.id, ((*match.key, match.rank) for match in matches))
 
 
-def record_shown(engine: "Engine", pairs: Mapping[tuple[str, str], int]) -> None:
-    """Record of every pair of scene and achievement that it was shown, and at which rank, if that is not known yet.
-
-    One batch, which makes no revision where all is known; where the store cannot be written, a line on
-    standard error and nothing else.
-    """
-    from graph.feedback import Outcome
+def keep_shown(engine: "Engine", pairs: Mapping[tuple[str, str], int]) -> None:
+    """Record what was shown; where the store cannot be written, a line on standard error and nothing else."""
+    from api.showings import record_shown
     from graph.problems import Refused
-    from graph.store.changes import PutFeedback
 
-    now, who = datetime.now(UTC), _recorder()
     try:
-        with engine.whole.snapshot() as before:
-            scenes = dict.fromkeys(scene for scene, _ in pairs)
-            known = {
-                (o.scene, o.achievement)
-                for scene in scenes
-                for o in before.outcomes(scene)
-                if o.stage == "shown"
-            }
-        new = [
-            Outcome(
-                scene=scene, achievement=achievement, stage="shown", by=who, at=now,
-                rank=rank, ranker=engine.ranker.name,
-            )
-            for (scene, achievement), rank in pairs.items()
-            if (scene, achievement) not in known
-        ]  # fmt: skip
-        if new:
-            changes = [PutFeedback(record=record) for record in new]
-            engine.whole.apply(changes, actor=who, at=now, reason=SHOWN_REASON)
+        record_shown(engine.whole, pairs, ranker=engine.ranker.name, by=_recorder(), at=datetime.now(UTC))
     except Refused as refused:
         say_aside(f"提示：没能记下这次展示了哪些（{refused.message.rstrip('。')}），结果不受影响。")
 

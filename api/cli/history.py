@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.feedback import (
-    SHOWN_REASON,
     AsJson,
     By,
     kind_label,
@@ -102,6 +101,8 @@ def undo(
 
 def _revisions(store: "Store", limit: int, everything: bool) -> tuple[list["Revision"], int]:
     """The last ``limit`` revisions worth telling, newest first, and how many of being shown were passed over."""
+    from api.showings import SHOWN_REASON
+
     asked = limit
     while True:
         last = store.revisions(asked)
@@ -165,6 +166,7 @@ def said_of(store: "Store", kind: str, id: str) -> list["Entry"]:
 
 def show_said(store: "Store", kind: str, id: str, limit: int) -> None:
     """What people said of a scene or achievement, the latest first; what a match recorded only as a number."""
+    from api.showings import SHOWN_REASON
     from graph.feedback import FEEDBACK_LABELS
 
     said = said_of(store, kind, id)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.feedback import SHOWN_REASON
 from api.cli.screen import say, say_aside, say_error
 from api.cli.upkeep import Settings
 
@@ -98,6 +97,8 @@ def import_(
                 "有错误，没有写入任何内容。", "请按提示修改后重新导入；或加 --partial 先写入没有错误的行。"
             )
         else:
+            from api.showings import SHOWN_REASON
+
             names = "、".join(file.name for file in files)
             if reason.strip() == SHOWN_REASON:  # ``history`` leaves these out: no import may hide among them
                 reason = f"导入 {names}（{SHOWN_REASON}）"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from api.cli.feedback import record_shown, shown_pairs
+from api.cli.feedback import keep_shown, pairs_of
 from api.cli.history import show_said
 from api.cli.reasons import show_breakdown, show_policy
 from api.cli.screen import moment, progress, say, say_error, table, width
@@ -112,7 +112,7 @@ def match(
         if all_scenes and out is not None:
             shown = _match_all(engine, kind, top, filters, out, reading)
             if not no_record:
-                record_shown(engine, shown)
+                keep_shown(engine, shown)
             return
         node = subject or _stored(engine, (id or "").strip())
         if brokers_for is not None:
@@ -128,7 +128,7 @@ def match(
         else:
             show_matches(node, matches, explanations, why=len(matches) if why else 0)
         if subject is None and not no_record:
-            record_shown(engine, shown_pairs(node, matches))
+            keep_shown(engine, pairs_of(node, matches))
 
 
 def show_matches(
@@ -178,7 +178,7 @@ def _match_all(
             for done, scene in enumerate(scenes, 1):
                 matches = _ranked(engine, scene, wanted, top, filters, reading)
                 report(done, len(scenes))
-                shown.update(shown_pairs(scene, matches))
+                shown.update(pairs_of(scene, matches))
                 yield matches, engine.explain(scene, matches)
 
     _write_workbook(out, results())

@@ -72,7 +72,7 @@ USER_RULES = Rules(
     },
     moves={
         "change": Move(
-            name="change", label="改角色", sources=("active",), target="active", roles=_ADMINISTRATOR
+            name="change", label="改角色和专家", sources=("active",), target="active", roles=_ADMINISTRATOR
         ),
         "disable": Move(
             name="disable", label="停用", sources=("active",), target="disabled", roles=_ADMINISTRATOR
@@ -90,9 +90,10 @@ def add_user(
     """Make an account; gives it and its one-time password, which is told here and never again.
 
     Raises ``Refused``: ``user_exists`` for a login or name that somebody has, ``process_value`` for one that breaks
-    its rule.
+    its rule, ``user_expert`` for an expert who is not there or has an account.
     """
     user = opened(User, USER_RULES, id=login, at=at, name=name, role=role, expert=expert)
+    _check_expert(store, user)
     since = store.revision()
     taken = [other for other in store.processes(User) if other.id == user.id or other.name == user.name]
     if taken:
@@ -120,9 +121,10 @@ def reset_password(store: Store, login: str) -> tuple[User, str]:
 def move_user(
     store: Store, login: str, move: str, *, actor: str, at: datetime, values: Mapping[str, Any]
 ) -> User:
-    """Disable an account, enable it again, or change its role; its sessions end.
+    """Disable an account, enable it again, or change its role and which expert it is; its sessions end.
 
-    Raises ``Refused``: ``user_unknown``, ``user_last`` where nobody could administer any more, and as ``moved`` does.
+    Raises ``Refused``: ``user_unknown``, ``user_last`` where nobody could administer any more, ``user_expert`` as
+    ``add_user`` does, and as ``moved`` does.
     """
     since = store.revision()
     user = find_user(store, login)
@@ -133,8 +135,10 @@ def move_user(
             raise Refused(
                 "user_last", f"{user.name} 是最后一个可用的管理员。", "请先新建或恢复另一个管理员。"
             )
+    _check_expert(store, after)
     told = f"{USER_RULES.moves[move].label}工作台账号 {user.id}"
     told += f"（{ROLES[user.role]} → {ROLES[after.role]}）" if user.role != after.role else ""
+    told += f"（专家 {user.expert or '无'} → {after.expert or '无'}）" if user.expert != after.expert else ""
     store.apply(
         [PutProcess(process=after)], actor=actor, at=at, since=since,
         reason=told + (f"：{after.reason}" if values.get("reason") else ""),
@@ -202,6 +206,27 @@ def one_time_password() -> str:
     """About 80 random bits in groups that can be read out: no letters that look alike."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
+
+
+def _check_expert(store: Store, user: User) -> None:
+    """Raise ``Refused`` (``user_expert``) where the account stands for nobody, or for somebody another one stands for."""
+    if not user.expert or user.state != "active":
+        return
+    if user.role != "expert":
+        raise Refused(
+            "user_expert", "只有评审专家的账号才对应专家编号。", "请把角色改为评审专家，或把专家编号留空。"
+        )
+    if store.get("expert", user.expert) is None:
+        raise Refused(
+            "user_expert", f"库里没有编号为“{user.expert[:40]}”的专家。", "请核对编号；新专家请先导入专家表。"
+        )
+    same = [
+        one
+        for one in store.processes(User, state="active")
+        if one.expert == user.expert and one.id != user.id
+    ]
+    if same:
+        raise Refused("user_expert", f"专家 {user.expert} 已有账号 {same[0].id}（{same[0].name}）。", "请先停用那个账号，或核对编号。")  # fmt: skip
 
 
 def _administers(user: User) -> bool:

@@ -160,6 +160,10 @@ class AudienceSnapshot(Snapshot):
         """The partner's own: those recorded by a person named with its code; for staff all."""
         return [one for one in super().outcomes(scene) if self._is_said_by_us(one.by)]
 
+    def scenes_spoken_of(self, kind: str) -> set[str]:
+        """The ids of scenes with a judgement or an outcome (``kind``) of the partner's own."""
+        return {one.scene for one in (self.judgements() if kind == "judgement" else self.outcomes())}
+
     def counts(self) -> dict[str, int]:
         """How many nodes of every kind and edges the audience may see; of everything else 0."""
         found = dict.fromkeys(super().counts(), 0)

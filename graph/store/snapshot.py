@@ -112,14 +112,14 @@ class Snapshot:
         for some in chunks(i for i in dict.fromkeys(ids) if clean_cell(i) == i):
             query = select(NODES.c.id, NODES.c.revision).where(NODES.c.kind == kind, NODES.c.id.in_(some))
             revisions = {row.id: row.revision for row in self._connection.execute(query)}
-            # All rows of a revision have its time: the least of each is found in the index.
-            first = select(func.min(HISTORY.c.seq)).where(HISTORY.c.revision.in_(set(revisions.values())))
-            times = select(HISTORY.c.revision, HISTORY.c.at).where(
-                HISTORY.c.seq.in_(first.group_by(HISTORY.c.revision))
-            )
-            at = {row.revision: row.at for row in self._connection.execute(times)}
+            # All rows of a revision have its time, and an import as many as it has records: one is enough.
+            at = {revision: self._time_of(revision) for revision in set(revisions.values())}
             found.update((id, at[revision]) for id, revision in revisions.items())
         return found
+
+    def _time_of(self, revision: int) -> str:
+        any_row = select(HISTORY.c.at).where(HISTORY.c.revision == revision).limit(1)
+        return str(self._connection.execute(any_row).scalar_one())
 
     def edges(self, relation: str | None = None) -> Iterator[Edge]:
         """All edges, or those of a relation, ordered by key; read from the database as they are used."""
@@ -153,6 +153,14 @@ class Snapshot:
     def outcomes(self, scene: str | None = None) -> list[Outcome]:
         """All outcomes, or those of a scene, ordered by key (stages by name), also of nodes that are gone."""
         return [record for record in self._feedback("outcome", scene) if isinstance(record, Outcome)]
+
+    def scenes_spoken_of(self, kind: str) -> set[str]:
+        """The ids of scenes with a judgement or an outcome (``kind``), cheaply."""
+        return set(
+            self._connection.execute(
+                select(FEEDBACK.c.scene).where(FEEDBACK.c.kind == kind).distinct()
+            ).scalars()
+        )
 
     def process(self, kind: type[P], id: str) -> P | None:
         """The process of the kind, or None."""

@@ -49,7 +49,7 @@ STAFF_ONLY = {
     "score_missing", "grading_few", "award_none", "award_marks", "award_points", "award_winners", "award_notice",
     "award_objection", "award_won", "move_together",
     "undo_unknown", "undo_done", "undo_refused", "user_exists", "user_unknown",
-    "user_last", "password_wrong", "password_weak", "version_unknown",
+    "user_expert", "user_last", "password_wrong", "password_weak", "version_unknown",
 }  # fmt: skip
 REFUSING = {"Refusal", "busy", "Refused", "BadValue", "_failed"}
 

@@ -14,6 +14,8 @@ from api.workbench.pages import (
     imports,
     marking,
     matching,
+    orders,
+    organisations,
     pairs,
     pitch_results,
     proceedings,
@@ -22,6 +24,7 @@ from api.workbench.pages import (
     roadshow_meetings,
     roadshow_versions,
     roadshows,
+    sending,
     task_answers,
     tasks,
 )
@@ -30,8 +33,9 @@ from api.workbench.rendering import confirm_page
 ROUTERS = tuple(
     module.router
     for module in (
-        account, desk, matching, pairs, imports, records, graph, gaps, tasks, task_answers, proceedings, cases, marking,
-        roadshows, roadshow_versions, programmes, roadshow_meetings, pitch_results,
+        account, desk, matching, sending, pairs, orders, organisations, imports, records, graph, gaps, tasks,
+        task_answers, proceedings, cases, marking, roadshows, roadshow_versions, programmes, roadshow_meetings,
+        pitch_results,
         admin,
     )
 )  # fmt: skip

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.keys import SCOPES, Key, create_key, revoke_key
 from api.problem_documents import Refusal
 from api.services import Parts
+from api.showings import SHOWN_REASON
 from api.workbench.access import Administrator, Auditor
 from api.workbench.forms import Form, done_once
 from api.workbench.pages.matching import One
@@ -19,12 +20,13 @@ from embeddings.refusal import IndexRefused
 from graph.kinds import KINDS
 from graph.processes import Process
 from graph.store.history import Entry, Revision
+from graph.store.store import Store
 from graph.values import VISIBILITY_LABELS, parse_visibility
 from matcher.models import Models, named, shipped_ranker
 
 router = APIRouter(include_in_schema=False)
 
-_ENTRIES = 60
+_ENTRIES, _LOOKS = 60, 20
 _UPTO = 2**62
 _ACTIONS = {
     "put_node": "写入记录", "remove_node": "删除记录", "put_edge": "写入关系", "remove_edge": "删除关系",
@@ -95,9 +97,12 @@ async def post_user_move(visitor: Administrator, login: str, sent: Form) -> Resp
     move = sent.get("move")
 
     def work() -> tuple[str, str]:
-        values = {"role": sent.get("role")} if move == "change" else {"reason": sent.get("reason")}
+        role = sent.get("role")
+        expert = sent.get("expert") if role == "expert" else ""
+        values = {"role": role, "expert": expert} if move == "change" else {"reason": sent.get("reason")}
         user = move_user(visitor.store, login, move, actor=visitor.name, at=datetime.now(UTC), values=values)
-        did = {"change": f"改为{ROLES[user.role]}", "disable": "停用", "enable": "恢复"}[move]
+        told = f"改为{ROLES[user.role]}" + (f"，对应专家 {user.expert}" if user.expert else "")
+        did = {"change": told, "disable": "停用", "enable": "恢复"}[move]
         return "/admin/users", f"{user.name}：已{did}；对方须重新登录。"
 
     return await done_once(visitor, sent, work)
@@ -144,8 +149,7 @@ def get_history(
         rows = [(entry, _subject(entry), _did(entry)) for entry in entries]
         batches: list[Revision] = []
     else:
-        batches, rows = store.revisions(_ENTRIES, place), []
-        last = batches[-1].revision if batches and batches[-1].revision > 1 else None
+        (batches, last), rows = _batches(store, place), []
     following = link("/admin/history", q=q, revision=revision, before=last) if last else ""
     return page(
         request, "history.html", q=q, revision=revision, rows=rows, batches=batches, following=following,
@@ -177,6 +181,18 @@ def _keys(request: Request, visitor: Administrator, made: tuple[Key, str] | None
         request, "keys.html", keys=list(visitor.store.processes(Key)), made=made, now=now, scopes=SCOPES,
         audiences=VISIBILITY_LABELS,
     )  # fmt: skip
+
+
+def _batches(store: Store, before: int | None) -> tuple[list[Revision], int | None]:
+    """The last batches but those of what a list has shown, and before which one to go on; None at the end."""
+    found: list[Revision] = []
+    for _ in range(_LOOKS):
+        some = store.revisions(_ENTRIES, before)
+        found += [one for one in some if one.reason != SHOWN_REASON]
+        before = some[-1].revision if some and some[-1].revision > 1 else None
+        if before is None or len(found) >= _ENTRIES // 2:
+            break
+    return found, before
 
 
 def _subject(entry: Entry) -> tuple[str, str]:

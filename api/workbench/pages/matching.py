@@ -1,24 +1,28 @@
-"""匹配: what fits a scene, an achievement or a text, at once and with reasons; and a shortlist as a workbook."""
+"""匹配: what fits a scene, an achievement or a text, at once and with reasons; and a shortlist as a file."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from api.bulk import SUFFIXES
+from api.case_document import MEDIA_TYPE as DOCX
 from api.desk_answers import ShortlistQuestion
 from api.problem_documents import Refusal
 from api.questions import MatchQuestion
-from api.routes.paths import today
-from api.services import Parts
+from api.routes.paths import now, today
+from api.services import Parts, Services
+from api.showings import record_shown, shown_pairs
 from api.workbench.access import AtDesk, Visitor
-from api.workbench.hidings import hidden_pairs
+from api.workbench.hidings import Hiding, hidden_pairs
 from api.workbench.rendering import escaped, link, page
 from api.workbench.score_bars import bar_of
 from graph.feedback import STAGES, Judgement, Outcome, spellings
@@ -26,16 +30,18 @@ from graph.identifiers.districts import DISTRICTS
 from graph.identifiers.fields import FIELDS
 from graph.identifiers.maturity import parse_maturity, trl
 from graph.kinds import Achievement, Node, Scene
+from graph.problems import Refused
 from matcher.engine import written_scene
 from matcher.facts import IP_STATUSES
 from matcher.ranking import COUNTERPARTS
 
 router = APIRouter(include_in_schema=False)
+_LOG = logging.getLogger("jiebang.workbench")
 
 TOPS = (30, 100, 200)
 _TEXT = 1500  # characters of a free text: it is part of the address, so that it can be marked and sent on
 _PICKED = 40
-_XLSX = next(media for media, suffix in SUFFIXES.items() if suffix == ".xlsx")
+_MEDIA = {".xlsx": next(media for media, suffix in SUFFIXES.items() if suffix == ".xlsx"), ".docx": DOCX}
 
 One = Annotated[str, Query(max_length=100)]
 Several = Annotated[list[str] | None, Query(max_length=20)]
@@ -87,15 +93,32 @@ async def get_match(
 async def get_shortlist(
     visitor: AtDesk, parts: Parts, scene: One = "", achievement: One = "", id: Several = None
 ) -> Response:
+    """The picked pairs as a workbook."""
+    return await _shortlist(visitor, parts, scene, achievement, id, ".xlsx")
+
+
+@router.get("/match/shortlist.docx")
+async def get_document(
+    visitor: AtDesk, parts: Parts, scene: One = "", achievement: One = "", id: Several = None
+) -> Response:
+    """The picked pairs as a document."""
+    return await _shortlist(visitor, parts, scene, achievement, id, ".docx")
+
+
+async def _shortlist(
+    visitor: Visitor, parts: Services, scene: str, achievement: str, id: Sequence[str] | None, suffix: Literal[".xlsx", ".docx"],
+) -> Response:  # fmt: skip
     kind, subject = ("scene", scene) if scene else ("achievement", achievement)
     node = await run_in_threadpool(visitor.find, kind, subject)
     ids = tuple(dict.fromkeys(id or ()))
     if not ids:
         raise Refusal(422, "shortlist_empty", "还没有选中任何一项。", "请回到列表，先勾选要导出的几项。")
-    asked = ShortlistQuestion(audience="staff", today=today(), node=node, kind=COUNTERPARTS[kind], ids=ids)
-    name = quote(f"候选名单_{node.id}.xlsx", safe="")
+    asked = ShortlistQuestion(
+        audience="staff", today=today(), node=node, kind=COUNTERPARTS[kind], ids=ids, suffix=suffix
+    )
+    name = quote(f"候选名单_{node.id}{suffix}", safe="")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-    return Response(await parts.answer_soon(asked), media_type=_XLSX, headers=headers)
+    return Response(await parts.answer_soon(asked), media_type=_MEDIA[suffix], headers=headers)
 
 
 def _picker(request: Request, visitor: Visitor, q: str) -> Response:
@@ -124,18 +147,31 @@ async def _ranked(
         fields=(wanted.field,) if wanted.field else (), districts=(wanted.district,) if wanted.district else (),
         min_trl=wanted.min_trl, ip_statuses=(wanted.ip_status,) if wanted.ip_status else (),
     )  # fmt: skip
-    items: list[dict[str, Any]] = json.loads(await parts.answer_soon(asked))["items"]
-    return await run_in_threadpool(_list, request, visitor, node, kind, wanted, items, text, with_hidden)
+    told: dict[str, Any] = json.loads(await parts.answer_soon(asked))
+    away = await run_in_threadpool(hidden_pairs, visitor.store) if not text else {}
+    response = await run_in_threadpool(_list, request, visitor, node, kind, wanted, told["items"], text, away, with_hidden)  # fmt: skip
+    if not text:
+        found = [(kind, item["id"], item["rank"]) for item in told["items"]]
+        pairs = {pair: rank for pair, rank in shown_pairs(node.kind, node.id, found).items() if with_hidden or pair not in away}  # fmt: skip
+        # When the page is gone: who looks does not wait for it.
+        response.background = BackgroundTask(_keep_shown, visitor, pairs, told["ranker"])
+    return response
+
+
+def _keep_shown(visitor: Visitor, pairs: Mapping[tuple[str, str], int], ranker: str) -> None:
+    try:
+        record_shown(visitor.store, pairs, ranker=ranker, by=visitor.name, at=now())
+    except Refused:
+        _LOG.warning("what was shown could not be recorded", exc_info=True)
 
 
 def _list(
     request: Request, visitor: Visitor, node: Node, kind: str, wanted: Wanted, items: Sequence[dict[str, Any]],
-    text: str, with_hidden: bool,
+    text: str, away: Mapping[tuple[str, str], Hiding], with_hidden: bool,
 ) -> Response:  # fmt: skip
     store = visitor.store
     written = store.last_written(kind, [item["id"] for item in items])
     said = _said(visitor, node) if not text else {}
-    away = hidden_pairs(store) if not text else {}
     most = max((bar_of(item["parts"], 0.0).sum for item in items), default=0.0)
     rows = [
         item

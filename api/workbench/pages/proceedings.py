@@ -1,18 +1,24 @@
 """What is done at a task after its deadline: opening, panel, reading, award with its notice, race; and their papers."""
 
 import secrets
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
+from shutil import copyfileobj
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.access import not_found
+from api.bulk import SUFFIXES
 from api.case_document import MEDIA_TYPE as DOCX
 from api.problem_documents import Refusal
-from api.review_papers import write_mark_sheets, write_notice, write_summary
+from api.review_papers import write_declaration_form, write_mark_sheets, write_notice, write_summary
 from api.review_questions import fitting_of
+from api.review_sheets import read_declared, read_marks
 from api.routes.paths import PathId, now, today
 from api.routes.reviews import impossible
 from api.services import Parts
@@ -20,6 +26,7 @@ from api.workbench.access import AtDesk, Officer, Visitor
 from api.workbench.forms import Form, Sent, done_once
 from api.workbench.pages.tasks import XLSX, found_task, place_of, sent_file
 from api.workbench.stamps import refuse_changed
+from graph.kinds import Expert
 from graph.problems import Refused
 from matcher import awarding
 from matcher.awards import Award
@@ -29,8 +36,8 @@ from matcher.process_values import parse_moment, parse_points, parse_yuan
 from matcher.races import Gate, Race
 from matcher.racing import extended, judged, left, race_step, start_race
 from matcher.review_material import Material
-from matcher.review_processes import Panel, Review
-from matcher.review_steps import assign_bids, draw_panel, graded, recuse_expert, refuse
+from matcher.review_processes import Declaration, Panel, Review
+from matcher.review_steps import assign_bids, draw_panel, graded, recuse_expert, refuse, take_marks
 from matcher.tasks import OFFICER
 
 router = APIRouter(include_in_schema=False)
@@ -62,8 +69,9 @@ async def post_panel(visitor: Officer, parts: Parts, id: PathId, sent: Form) -> 
             raise Refusal(422, "process_value", f"看不懂种子“{text[:30]}”。", "请填一个不超过 15 位的整数，或留空由系统随机取。")  # fmt: skip
         seed = int(text) if text else secrets.randbelow(_SEED)
         found = draw_panel(
-            visitor.store, id, seed=seed, left_out=_lines(sent.get("left_out")), actor=visitor.name, at=now()
-        )
+            visitor.store, id, seed=seed, left_out=_lines(sent.get("left_out")), declared=_declared(visitor, sent),
+            actor=visitor.name, at=now(),
+        )  # fmt: skip
         if found.panel is None:
             raise impossible("panel_undrawable", "抽不满专家组。", found.problems)
         return f"已抽取 {len(found.panel.members)} 位专家，种子 {seed}。"
@@ -75,8 +83,9 @@ async def post_panel(visitor: Officer, parts: Parts, id: PathId, sent: Form) -> 
 async def post_recusal(visitor: Officer, parts: Parts, id: PathId, sent: Form) -> Response:
     def step() -> str:
         panel = recuse_expert(
-            visitor.store, id, sent.get("expert"), reason=sent.get("reason"), actor=visitor.name, at=now()
-        )
+            visitor.store, id, sent.get("expert"), reason=sent.get("reason"), declared=_declared(visitor, sent),
+            actor=visitor.name, at=now(),
+        )  # fmt: skip
         if not isinstance(panel, Panel):
             raise impossible("panel_no_alternate", "没有可以接替的候补。", panel)
         last = panel.recusals[-1]
@@ -93,12 +102,39 @@ async def post_review(visitor: Officer, parts: Parts, id: PathId, sent: Form) ->
     def step() -> str:
         found = assign_bids(
             visitor.store, id, fitting, per_bid=_count(sent.get("per_bid"), "每份标书几位专家"), most=_count(sent.get("most"), "每位专家最多几份"),
-            actor=visitor.name, at=now(),
+            declared=_declared(visitor, sent), actor=visitor.name, at=now(),
         )  # fmt: skip
         if found.review is None:
             raise impossible("review_unassignable", "标书分不成。", found.problems)
         lost = f"；{len(found.lost)} 份评分因换人不再计" if found.lost else ""
         return f"已把 {len(found.review.entries)} 份标书分给专家{lost}。"
+
+    return await _step(visitor, parts, id, sent, step)
+
+
+@router.post("/tasks/{id}/marks")
+async def post_marks(visitor: Officer, parts: Parts, id: PathId, sent: Form) -> Response:
+    """Take in a mark sheet that came back filled in: all of it, or nothing where anything in it is wrong."""
+
+    def step() -> str:
+        review = _review(visitor, id)
+        if sent.file("sheet") is None:
+            raise Refusal(422, "choice_missing", "没有选评分表。", "请选专家交回的文件再提交。")
+        with _uploaded(sent, "sheet") as path:
+            marks, problems = read_marks(path, review, sent.get("expert"))
+        if problems:
+            raise impossible(
+                "marks_unusable", f"评分表有 {len(problems)} 处问题，没有收。", problems, status=422
+            )
+        if not marks:
+            raise Refusal(422, "marks_unusable", "文件里没有一个分数。", "请在评分项各列填好分数后再交。")
+        new = take_marks(visitor.store, id, marks, actor=visitor.name, at=now())
+        if isinstance(new, list):
+            raise impossible("marks_unusable", "评分没有收。", new, status=422)
+        left = len(new.problems())
+        return f"已收评分 {len(marks)} 份。" + (
+            f"还没有收齐：缺 {left} 份。" if left else "评分已齐，可以拟定中选。"
+        )
 
     return await _step(visitor, parts, id, sent, step)
 
@@ -199,6 +235,14 @@ def get_mark_sheets(visitor: Officer, id: PathId) -> Response:
     return sent_file(f"评分表_{id}.xlsx", XLSX, lambda path: write_mark_sheets(path, review))
 
 
+@router.get("/tasks/{id}/declarations.xlsx")
+def get_declaration_form(visitor: Officer, id: PathId) -> Response:
+    """专家申报表, a line an expert, to be filled in and handed in with the drawing or the readings."""
+    found_task(visitor, id)
+    experts = [node for node in visitor.store.nodes("expert") if isinstance(node, Expert)]
+    return sent_file(f"专家申报表_{id}.xlsx", XLSX, lambda path: write_declaration_form(path, experts))
+
+
 @router.get("/tasks/{id}/summary.xlsx")
 def get_summary(visitor: AtDesk, id: PathId) -> Response:
     """评审汇总表."""
@@ -229,6 +273,37 @@ async def _step(visitor: Visitor, parts: Any, id: str, sent: Sent, step: Callabl
     response = await done_once(visitor, sent, work)
     parts.changed()
     return response
+
+
+def _declared(visitor: Visitor, sent: Sent) -> list[Declaration]:
+    """What an uploaded sheet of declarations says; nothing where none was. Raises ``Refusal`` for one that is wrong."""
+    if sent.file("declared") is None:
+        return []
+    names = {node.id: node.title for node in visitor.store.nodes("expert")}
+    with _uploaded(sent, "declared") as path:
+        found, problems = read_declared(path, names)
+    if problems:
+        raise impossible(
+            "declarations_unusable", f"申报表有 {len(problems)} 处问题，没有使用。", problems, status=422
+        )
+    return found
+
+
+@contextmanager
+def _uploaded(sent: Sent, name: str) -> Iterator[Path]:
+    """An uploaded sheet as a file, until the block ends."""
+    upload = sent.file(name)
+    suffix = Path(upload.filename or "").suffix.lower() if upload else ""
+    if upload is None or suffix not in SUFFIXES.values():
+        raise Refusal(
+            415, "media_type_unknown", "这个文件不是表格。", f"请交 {'、'.join(SUFFIXES.values())} 文件。"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"sheet{suffix}"
+        upload.file.seek(0)
+        with path.open("wb") as file:
+            copyfileobj(upload.file, file)
+        yield path
 
 
 def _review(visitor: Visitor, id: str) -> Review:

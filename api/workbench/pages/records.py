@@ -255,15 +255,16 @@ def _known(kind: str) -> None:
 def _page_of(visitor: Visitor, kind: str, after: str, field: str, district: str) -> tuple[list[Node], str]:
     """The next records that fit, and the id to go on behind; empty where there is nothing more."""
     found: list[Node] = []
-    for _ in range(0, _LOOKED_AT, _CHUNK):
-        nodes = visitor.view.page(kind, after=after, limit=_CHUNK)
+    chunk = _CHUNK if field or district else _PAGE + 1
+    for _ in range(0, _LOOKED_AT, chunk):
+        nodes = visitor.view.page(kind, after=after, limit=chunk)
         for node in nodes:
             if _fits(node, field, district):
                 if len(found) == _PAGE:
                     return found, found[-1].id
                 found.append(node)
             after = node.id
-        if len(nodes) < _CHUNK:
+        if len(nodes) < chunk:
             return found, ""
     return found, after
 

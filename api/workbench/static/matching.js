@@ -12,9 +12,14 @@ const narrow = document.getElementById("narrow");
 const words = document.getElementById("words");
 const least = document.getElementById("least");
 
-function fits(row) {
-  const text = row.textContent.toLowerCase();
-  const asked = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+const texts = new Map(); // a row's words, read once: a list of 200 is filtered at every key
+function textOf(row) {
+  if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+  return texts.get(row);
+}
+
+function fits(row, asked) {
+  const text = textOf(row);
   const { field, district, min_trl: trl, ip_status: ip } = narrow.elements;
   return asked.every((word) => text.includes(word))
     && Number(row.dataset.level) >= Number(least.value)
@@ -27,7 +32,8 @@ function fits(row) {
 const total = document.getElementById("shown")?.innerHTML;
 function filter() {
   if (!list) return;
-  for (const row of rows()) row.hidden = !fits(row);
+  const asked = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const row of rows()) row.hidden = !fits(row, asked);
   const left = shown().length;
   const said = document.getElementById("shown");
   if (left === rows().length) said.innerHTML = total;
@@ -125,7 +131,7 @@ panel?.addEventListener("submit", async (event) => {
     if (row) {
       const { page: again } = await page(location.pathname + location.search);
       const fresh = [...(again.getElementById("ranked")?.children ?? [])].find((one) => one.dataset.id === row.dataset.id);
-      if (fresh) { const body = row.querySelector(".body"); body.replaceWith(fresh.querySelector(".body")); row.classList.toggle("away", fresh.classList.contains("away")); }
+      if (fresh) { texts.delete(row); const body = row.querySelector(".body"); body.replaceWith(fresh.querySelector(".body")); row.classList.toggle("away", fresh.classList.contains("away")); }
     }
   } catch {
     release(form);
@@ -163,7 +169,7 @@ document.getElementById("picked")?.addEventListener("submit", (event) => {
   const exports = event.submitter?.hasAttribute("formaction");
   if (exports ? count < 1 : count < 2 || count > 4) {
     event.preventDefault();
-    tell(exports ? "还没有选中任何一项：先勾选要导出的几项（键盘按 x）。" : `并排比较要选 2 到 4 项，现在选了 ${count} 项。`);
+    tell(exports ? "还没有选中任何一项：先勾选几项（键盘按 x）。" : `并排比较要选 2 到 4 项，现在选了 ${count} 项。`);
   } else tell("");
 });
 

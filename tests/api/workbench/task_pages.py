@@ -32,6 +32,8 @@ TASK_PAGES: Final[dict[tuple[str, str], tuple[tuple[Role, ...], str, int]]] = {
     ("POST", "/tasks/{id}/race"): (OFFICERS, f"/tasks/{DRAFT}/race", 412),
     ("POST", "/tasks/{id}/race/moves"): (OFFICERS, f"/tasks/{DRAFT}/race/moves", 412),
     ("GET", "/tasks/{id}/marks.xlsx"): (OFFICERS, f"/tasks/{MARKING}/marks.xlsx", 200),
+    ("POST", "/tasks/{id}/marks"): (OFFICERS, f"/tasks/{MARKING}/marks", 412),
+    ("GET", "/tasks/{id}/declarations.xlsx"): (OFFICERS, f"/tasks/{MARKING}/declarations.xlsx", 200),
     ("GET", "/tasks/{id}/summary.xlsx"): (DESK, f"/tasks/{MARKING}/summary.xlsx", 409),
     ("GET", "/tasks/{id}/notice.docx"): (DESK, f"/tasks/{NOTICE}/notice.docx", 200),
     ("GET", "/cases"): (DESK, "/cases", 200),

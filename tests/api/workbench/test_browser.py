@@ -15,6 +15,7 @@ from api.settings import ServeSettings
 from api.workbench.people import first_administrator
 from graph.store.store import Store
 from matcher.home import Home
+from matcher.tasks import Task
 from tests.api.listening import listening
 from tests.api.workbench.browser import CHROMIUM, PASSWORD, browser, serious_issues, sign_in
 from tests.api.workbench.conftest import make_user
@@ -80,7 +81,7 @@ def test_first_sign_in_makes_the_one_time_password_ones_own(page: Any, site: tup
     page.get_by_role("heading", name="改动历史").wait_for()
 
 
-def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_exported(
+def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_becomes_a_task(
     page: Any, site: tuple[str, Store], tmp_path: Path
 ) -> None:
     address, store = site
@@ -116,12 +117,28 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_export
     rows.nth(0).locator("input").check()
     rows.nth(1).locator("input").check()
     with page.expect_download() as download:
-        page.get_by_role("button", name="导出所选").click()
+        page.get_by_role("button", name="导出所选（xlsx）").click()
     assert download.value.suggested_filename == "候选名单_CJ-70.xlsx"
     page.get_by_role("button", name="并排比较").click()
     page.get_by_role("heading", name="并排比较 2 项").wait_for()
     page.go_back()
     page.get_by_role("heading", name="外岛无人机送药", level=1).wait_for()
+    # On to a task: a double click registers one.
+    rows.nth(0).locator("input").check()
+    page.get_by_role("button", name="榜单", exact=True).click()
+    page.get_by_role("heading", name="送到榜单").wait_for()
+    page.get_by_role("button", name="登记榜单").dblclick()
+    page.get_by_text("已登记榜单").wait_for()
+    page.get_by_role("heading", name="外岛无人机送药", level=1).wait_for()
+    (task,) = store.processes(Task)
+    assert page.url == f"{address}/tasks/{task.id}"
+    assert (task.about, task.state, task.indicators) == ((("scene", "CJ-70"),), "registered", "抗风等级≥7级")
+    assert {one.achievement for one in store.outcomes("CJ-70") if one.stage == "shown"} == {
+        "CG-1",
+        "CG-2",
+        "CG-3",
+        "CG-4",
+    }
 
 
 def test_a_session_that_ends_in_the_middle_of_a_form_loses_no_word(
@@ -179,7 +196,8 @@ def test_no_page_has_a_grave_issue_of_accessibility_nor_overflows_a_phone(
     sign_in(page, address, "officer")
     for path in ("/", "/match", "/match?scene=CJ-1#open-r-1", "/compare?scene=CJ-1&id=CG-1&id=CG-2", "/gaps", "/graph?kind=scene&id=CJ-1",
                  "/records", "/records/scene", "/records/scene/CJ-1", "/records/scene/CJ-1/edit", "/imports", "/admin", "/admin/history",
-                 "/search?q=无人机", "/account/password", "/records/scene/没有"):  # fmt: skip
+                 "/search?q=无人机", "/account/password", "/records/scene/没有", "/orders", "/organisations?kind=broker", "/organisations/broker/JJ-1",
+                 "/organisations/enterprise/QY-1", "/match/send?to=roadshow&scene=CJ-1&id=CG-1", "/match/send?to=order&scene=CJ-1&id=CG-1"):  # fmt: skip
         page.set_viewport_size({"width": 1280, "height": 900})
         page.goto(address + path, wait_until="networkidle")
         assert serious_issues(page) == [], path

@@ -2,9 +2,10 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from api.workbench.people import ROLES, Role, move_user
 from graph.store.tables import SESSIONS
 from matcher.home import Home
 from tests.api.conftest import Serve, Served
+from tests.api.listening import lasting
 from tests.api.workbench.conftest import Person, make_user, marks_of, token_of
 from tests.api.workbench.roadshow_pages import ROADSHOW_PAGES
 from tests.api.workbench.task_pages import TASK_PAGES
@@ -47,6 +49,15 @@ PAGES: dict[tuple[str, str], Page] = {
     ("GET", "/search"): Page(DESK, "/search?q=无人机"),
     ("GET", "/match"): Page(DESK, "/match?scene=CJ-1"),
     ("GET", "/match/shortlist.xlsx"): Page(DESK, "/match/shortlist.xlsx?scene=CJ-1&id=CG-1"),
+    ("GET", "/match/shortlist.docx"): Page(DESK, "/match/shortlist.docx?scene=CJ-1&id=CG-1"),
+    ("GET", "/match/send"): Page(DESK, "/match/send?to=roadshow&scene=CJ-1&id=CG-1"),
+    ("POST", "/match/send"): Page(DESK, "/match/send", 404, ()),
+    ("GET", "/orders"): Page(DESK, "/orders"),
+    ("GET", "/orders/{id}"): Page(DESK, "/orders/没有", 404),
+    ("POST", "/orders/{id}/moves"): Page(WRITERS, "/orders/没有/moves", 404, ()),
+    ("GET", "/organisations"): Page(DESK, "/organisations"),
+    ("GET", "/organisations/{kind}/{id}"): Page(DESK, "/organisations/enterprise/QY-1"),
+    ("GET", "/desk/lineups"): Page(DESK, "/desk/lineups"),
     ("GET", "/pair"): Page(DESK, "/pair?scene=CJ-1&found=CG-1&below=CG-2"),
     ("GET", "/compare"): Page(DESK, "/compare?scene=CJ-1&id=CG-1&id=CG-2"),
     ("POST", "/judgements"): Page(WRITERS, "/judgements", 404, ()),
@@ -69,6 +80,7 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", "/records/{kind}/{id}/retire"): Page(WRITERS, "/records/scene/CJ-1/retire", 422, ()),
     ("GET", "/graph"): Page(DESK, "/graph?kind=scene&id=CJ-1"),
     ("GET", "/gaps"): Page(DESK, "/gaps"),
+    ("POST", "/gaps"): Page(DESK, "/gaps", 303, ()),
     ("GET", "/gaps/gaps.xlsx"): Page(DESK, "/gaps/gaps.xlsx"),
     ("GET", "/admin"): Page(AUDIT, "/admin"),
     ("GET", "/admin/model"): Page(AUDIT, "/admin/model"),
@@ -81,6 +93,13 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", "/admin/keys"): Page(ADMIN, "/admin/keys", 422, ()),
     ("POST", "/admin/keys/{id}"): Page(ADMIN, "/admin/keys/0", 404, ()),
 }
+
+
+@pytest.fixture(scope="module")
+def served(_indexed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One application for all of these tests; those that change its settings or end sessions start their own."""
+    with lasting(_indexed, tmp_path_factory.mktemp("gate")) as running:
+        yield running
 
 
 def every_page(app: Any) -> set[tuple[str, str]]:
@@ -157,9 +176,12 @@ def test_a_form_of_another_site_is_refused(people: People, headers: dict[str, st
     assert people("staff").get("/").status_code == 200
 
 
-def test_sessions_end_by_time_by_idleness_and_with_the_account(serve: Serve, people: People) -> None:
-    person = people("staff")
-    store: Any = person.client.app.state.services.store  # type: ignore[attr-defined]
+def test_sessions_end_by_time_by_idleness_and_with_the_account(serve: Serve) -> None:
+    served = serve()
+    store = served.store
+    make_user(store, "staff")
+    person = Person(served, "staff")
+    assert person.sign_in().status_code == 303
     (digest,) = _sessions(store)
     assert store.accounts.session(digest, datetime.now(UTC), timedelta(hours=2)) is not None
     assert store.accounts.session(digest, datetime.now(UTC), timedelta(0)) is None
@@ -215,8 +237,8 @@ def test_a_refusal_is_a_page_for_people_and_a_document_for_programs(people: Peop
     assert document.headers["content-type"] == "application/problem+json"
 
 
-def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(served: Served) -> None:
-    make_user(served.store, "staff")
+def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(people: People, served: Served) -> None:
+    people("staff")
     plain = Person(served, "staff").sign_in().headers["set-cookie"]
     assert "HttpOnly" in plain
     assert "SameSite=lax" in plain
@@ -227,14 +249,14 @@ def test_cookies_are_out_of_reach_of_scripts_and_secure_behind_https(served: Ser
 
 
 def test_a_route_that_declares_no_role_or_takes_a_form_without_token_is_not_served(
-    served: Served, monkeypatch: pytest.MonkeyPatch, home: Any
+    monkeypatch: pytest.MonkeyPatch, indexed: Path
 ) -> None:
     for method, told in (("get", "without a scope or role"), ("post", "without a scope or role")):
         router = APIRouter()
         getattr(router, method)("/match/loose")(lambda: None)
         monkeypatch.setattr(workbench, "ROUTERS", (*workbench.ROUTERS, router))
         with pytest.raises(RuntimeError, match=told):
-            create_app(ServeSettings(home=Home(path=home), encoder="bigrams"))
+            create_app(ServeSettings(home=Home(path=indexed), encoder="bigrams"))
         monkeypatch.undo()
 
 

@@ -24,7 +24,10 @@ from api.workbench.people import (
     reset_password,
     signed_in,
 )
+from api.workbench.people import _hasher as REAL_HASHER  # before tests put a quick one in its place
+from graph.kinds import Expert
 from graph.problems import BadValue, Refused
+from graph.store.changes import PutNode
 from graph.store.store import Store, open_store
 from tests.api.workbench.browser import PASSWORD
 
@@ -134,6 +137,34 @@ def test_an_administrator_is_always_left(store: Store) -> None:
     )
     assert first_administrator(store, NOON) is None
     assert code_of(lambda: find_user(store, "nobody")) == "user_unknown"
+
+
+def test_an_account_stands_for_an_expert_who_is_there_and_for_whom_no_other_stands(store: Store) -> None:
+    put = [PutNode(node=Expert(id=id, title="舒曼")) for id in ("ZJ-1", "ZJ-2")]
+    store.apply(put, actor="程某", at=NOON, reason="专家")
+    a_user(store, "shu", "expert", name="舒曼", expert="ZJ-1")
+    for about in ({"role": "expert", "expert": "ZJ-9"}, {"role": "expert", "expert": "ZJ-1"}, {"role": "staff", "expert": "ZJ-2"}):  # fmt: skip
+        assert code_of(lambda a=about: a_user(store, "li", name="李某", **a)) == "user_expert"
+    a_user(store, "li", "expert", name="李某")
+
+    def changed(login: str, role: str, expert: str) -> User:
+        return move_user(
+            store, login, "change", actor="程某", at=NOON, values={"role": role, "expert": expert}
+        )
+
+    assert code_of(lambda: changed("li", "expert", "ZJ-1")) == "user_expert"
+    assert changed("shu", "expert", "ZJ-2").expert == "ZJ-2"
+    assert changed("li", "expert", "ZJ-1").expert == "ZJ-1"
+    assert "ZJ-1 → ZJ-2" in store.history_of_process("user", "shu")[-1].reason
+    move_user(store, "shu", "disable", actor="程某", at=NOON, values={"reason": "调岗"})
+    assert changed("li", "expert", "ZJ-2").expert == "ZJ-2"
+    assert (
+        code_of(lambda: move_user(store, "shu", "enable", actor="程某", at=NOON, values={})) == "user_expert"
+    )
+
+
+def test_passwords_are_hashed_as_expensively_as_they_should_be() -> None:
+    assert REAL_HASHER().hash("x").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 def test_undo_brings_no_disabled_account_back(store: Store) -> None:

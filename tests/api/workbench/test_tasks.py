@@ -244,6 +244,57 @@ def test_a_panel_is_drawn_and_bids_given_out_from_the_page(people: People, board
     assert do(officer, SEALED, "review", per_bid="很多").status_code == 422
 
 
+def test_filled_in_mark_sheets_are_taken_in_whole_or_not_at_all(people: People, board: Any) -> None:
+    officer = people("officer")
+    review = board.process(Review, MARKING)
+    who = next(id for id in sorted(review.experts)[1:] if any(id in some for some in review.readers.values()))
+    mine = [entry for entry, readers in review.readers.items() if who in readers]
+    names = list(review.weights)
+
+    def sheet(points: str) -> dict[str, Any]:
+        lines = [
+            ",".join(["投标编号", *names]),
+            *(",".join([entry, *([points] * len(names))]) for entry in mine),
+        ]
+        return {"sheet": ("评分表.csv", "\n".join(lines).encode(), "text/csv")}
+
+    place = f"/tasks/{MARKING}"
+    for files, fields, told in (
+        (sheet("11"), {}, "看不出是哪位专家的评分"), (sheet("999"), {"expert": who}, "评分没有收"), (sheet("十"), {"expert": who}, "不是分数"),
+        ({"sheet": ("表.exe", b"x", "application/x-msdownload")}, {"expert": who}, "不是表格"),
+    ):  # fmt: skip
+        answer = officer.client.post(f"{place}/marks", data=seen_at(officer, place) | fields, files=files)
+        assert answer.status_code in (415, 422), answer.text
+        assert told in answer.text
+    assert board.process(Review, MARKING).marks == review.marks
+    sent = officer.client.post(
+        f"{place}/marks", data=seen_at(officer, place) | {"expert": who}, files=sheet("11")
+    )
+    assert sent.status_code == 303
+    given = [one for one in board.process(Review, MARKING).marks if one.expert == who]
+    assert [(one.entry, set(one.marks.values())) for one in given] == [(entry, {"11"}) for entry in mine]
+
+
+def test_a_panel_is_drawn_with_what_experts_have_declared(people: People, board: Any) -> None:
+    officer, place = people("officer"), f"/tasks/{SEALED}"
+    done(officer, SEALED, "opening")
+    blank = officer.get(f"{place}/declarations.xlsx")
+    assert blank.status_code == 200
+    bidder = next(bid.bidder for bid in board.processes(Bid) if bid.task == SEALED)
+    wrong = {"declared": ("申报.csv", "专家编号,申报回避\nZJ-99,某公司\n".encode(), "text/csv")}
+    refused = officer.client.post(
+        f"{place}/panel", data=seen_at(officer, place) | {"seed": "11"}, files=wrong
+    )
+    assert refused.status_code == 422
+    assert "ZJ-99" in refused.text
+    right = {"declared": ("申报.csv", f"专家编号,申报回避\nZJ-1,{bidder}\n".encode(), "text/csv")}
+    sent = officer.client.post(f"{place}/panel", data=seen_at(officer, place) | {"seed": "11"}, files=right)
+    assert sent.status_code == 303, sent.text
+    panel = board.process(Panel, SEALED)
+    assert "ZJ-1" not in panel.members
+    assert [(one.expert, one.avoids) for one in panel.declared] == [("ZJ-1", (bidder,))]
+
+
 def test_a_case_is_drafted_amended_and_published_by_another(people: People, board: Any) -> None:
     staff, officer = people("staff"), people("officer")
     answer = staff.send("/cases/new", "/cases/new", {"task": CLOSED})

@@ -1,4 +1,4 @@
-// A sheet being worked on: looks again until it is done.
+// Something that is being worked on (#job): looks again until it is done.
 async function look() {
   let page;
   try {
@@ -8,7 +8,7 @@ async function look() {
   if (!now) { location.reload(); return; }
   const here = document.getElementById("job");
   if (now.dataset.state === here.dataset.state && ["queued", "running"].includes(now.dataset.state)) {
-    here.querySelector("progress")?.replaceWith(now.querySelector("progress"));
+    here.querySelector("[data-progress], progress")?.replaceWith(now.querySelector("[data-progress], progress"));
     return;
   }
   here.replaceWith(now);
