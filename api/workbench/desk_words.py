@@ -12,6 +12,11 @@ _STEPS: Mapping[str, str] = {
     "case edit": "案例页的“修改”", "case move": "案例页的办理步骤", "outcome": "匹配页的“记进展”",
     "template": "数据导入页的模板", "import": "数据导入页", "history": "管理页的历史", "undo": "管理页的“撤销”", "doctor": "服务器检查",
 }  # fmt: skip
+# Options of the command line for which a page has a field.
+_OPTIONS: Mapping[str, str] = {
+    "列名不同的可用 --map 指定，类型可用 --kind 指明": "列名不同的可在本页改列，类别可在上传时选明",
+    "用 --kind 指明类型": "在上传时选明类别",
+}
 _ASIDE = re.compile(r"（jiebang [^（）]*）")
 _COMMAND = re.compile(
     rf"(?:运行 ?|用 ?)?jiebang ({'|'.join(_STEPS)})(?:(?: |--)[^；。，、（）：:]*)?"
@@ -21,6 +26,8 @@ _COMMAND = re.compile(
 def at_desk(text: str) -> str:
     """The text without commands: people at the workbench have no terminal."""
     plain = _COMMAND.sub(lambda found: f"用{_STEPS[found[1]]}", _ASIDE.sub("", text))
+    for option, field in _OPTIONS.items():
+        plain = plain.replace(option, field)
     return (
         plain.replace("请按 problems 逐条", "请按下面所列逐条").replace("用用", "用").replace("或 用", "或用")
     )

@@ -15,12 +15,11 @@ from starlette.responses import Response
 
 from api.problem_documents import Refusal, busy
 from api.workbench.access import Visitor, visitor_of
-from api.workbench.rendering import moved_on
+from api.workbench.rendering import MOST_FIELDS, moved_on
 from graph.store.receipts import Claimed, Mismatch, Pending, Receipt
 
 _LEASE = timedelta(minutes=2)
 _WAIT, _PAUSE = 20.0, 0.1
-_FIELDS = 500
 
 
 class StaleForm(Exception):
@@ -62,7 +61,7 @@ async def sent_form(request: Request) -> AsyncIterator[Sent]:
     Raises 403 for a form without the session's token; ``StaleForm`` where the session is another one by now.
     """
     visitor = visitor_of(request)
-    async with request.form(max_files=1, max_fields=_FIELDS, max_part_size=200_000) as form:
+    async with request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=200_000) as form:
         yield _checked(visitor, request.url.path, form)
 
 

@@ -167,13 +167,13 @@ def signed_in(store: Store, login: str, password: str, at: datetime) -> User | N
     user = store.process(User, plain)
     known = store.accounts.credential(plain)
     right = _fits(known.secret_hash if known else _decoy(), password[:MOST_LETTERS])
-    if user is None or known is None or known.is_locked(at):
+    if not right and not (known and known.is_locked(at)):
+        store.accounts.note_failure(plain, at, most=TRIES, lasts=LOCKED)
+    # Looked at anew: many tries at the same moment are no way past the lock.
+    latest = store.accounts.credential(plain)
+    if not right or latest is None or latest.is_locked(at) or user is None or user.state != "active":
         return None
-    if right and user.state == "active":
-        return user
-    if not right:
-        store.accounts.note_failure(user.id, at, most=TRIES, lasts=LOCKED)
-    return None
+    return user
 
 
 def change_password(store: Store, user: User, old: str, new: str) -> None:

@@ -24,6 +24,8 @@ from matcher.ranker import LEVELS
 
 _HERE = Path(__file__).parent
 FLASH, FORM = "jb_flash", "jb_form"
+MOST_FIELDS = 2_000  # of a form: a sheet of many columns has one for each
+_MOST_SAID = 3_500  # bytes of a message: a browser keeps no cookie of more than 4,096
 # Where one can go: address, name, for whom. A page that is not there yet has no entry.
 NAVIGATION: Sequence[tuple[str, str, Sequence[Role]]] = (
     ("/", "工作台", (*DESK, "expert")),
@@ -111,7 +113,7 @@ def moved_on(path: str, *, said: str = "", kind: str = "done") -> RedirectRespon
     response = RedirectResponse(path, 303)
     if said:
         response.set_cookie(
-            FLASH, quote(json.dumps([kind, said[:600]])), max_age=120, httponly=True, samesite="lax", path="/"
+            FLASH, _flash_text(kind, said), max_age=120, httponly=True, samesite="lax", path="/"
         )
     return response
 
@@ -154,9 +156,20 @@ def error_page(request: Request, document: Mapping[str, Any]) -> HTMLResponse:
     return page(request, "error.html", status=int(document["status"]), problem=document, address=address)
 
 
+def _flash_text(kind: str, said: str) -> str:
+    """What a message's cookie holds; one that is too long for a cookie ends in dots rather than not showing."""
+    shown, most = said[:600], 600
+    while (
+        len(text := quote(json.dumps([kind, shown], ensure_ascii=False, separators=(",", ":")))) > _MOST_SAID
+    ):
+        most -= 50
+        shown = f"{said[:most]}……"
+    return text
+
+
 def _flash(request: Request) -> tuple[str, str] | None:
     try:
         kind, said = json.loads(unquote(request.cookies.get(FLASH, "")))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return ("done" if kind == "done" else "warning", str(said))
