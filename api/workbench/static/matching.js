@@ -38,6 +38,7 @@ function filter() {
 words?.addEventListener("input", filter);
 narrow?.addEventListener("change", (event) => { if (event.target.name !== "top") filter(); else narrow.requestSubmit(); });
 words?.addEventListener("keydown", (event) => {
+  if (event.isComposing) return; // the key is the input method's: it puts down a word
   if (event.key === "Enter" || event.key === "ArrowDown") { event.preventDefault(); move(0, true); }
 });
 
@@ -134,7 +135,7 @@ panel?.addEventListener("submit", async (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") {
     if (typing(event.target)) event.target.blur();
     current?.querySelector(".open").focus();
