@@ -234,3 +234,14 @@ def test_a_draft_does_not_write_over_what_others_changed_since(page: Any, site: 
     page.get_by_text("已保存").wait_for()
     changed: Any = store.get("scene", "CJ-2")
     assert changed.problem == "昨天写到一半"
+
+
+@pytest.mark.parametrize("width", [1280, 700])
+def test_a_printed_list_keeps_its_columns(page: Any, site: tuple[str, Store], width: int) -> None:
+    address, _ = site
+    page.set_viewport_size({"width": width, "height": 900})
+    sign_in(page, address, "officer")
+    page.goto(f"{address}/match?scene=CJ-1")
+    page.emulate_media(media="print")
+    row, body = (page.locator(f"#ranked > li{part}").first.bounding_box() for part in ("", " .body"))
+    assert body["width"] > row["width"] / 2
