@@ -294,3 +294,25 @@ def test_a_message_of_any_length_fits_the_cookie_it_travels_in() -> None:
         shown = rendering._flash(Request({"type": "http", "headers": [(b"cookie", cookie.encode())]}))
         assert shown is not None
         assert shown[1] == said or shown[1] == said[: len(shown[1]) - 2] + "……"
+
+
+def test_what_was_kept_is_shown_under_names_that_people_know(people: People) -> None:
+    fields = {
+        "seen": "0f3a",
+        "move": "answer",
+        "number": "1",
+        "text": "已核实",
+        "mark:指标响应": "20",
+        "days": "9",
+        "anything": "甲",
+    }
+    answer = people("staff").client.post("/judgements", data=fields | {"_token": "0" * 40})
+    shown = re.findall(r'<dt>(.*?)</dt><dd class="whole">(.*?)</dd>', answer.text)
+    assert shown == [
+        ("第几条", "1"),
+        ("内容", "已核实"),
+        ("指标响应", "20"),
+        ("有效天数", "9"),
+        ("其他内容", "甲"),
+    ]
+    assert 'name="seen" value="0f3a"' in answer.text

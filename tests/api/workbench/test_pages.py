@@ -373,3 +373,9 @@ def test_an_odd_address_is_answered_in_words(people: People, path: str, status: 
 def test_days_of_a_key_are_plain_digits(people: People) -> None:
     fields = {"partner": "nansha", "scope": "read", "audience": "partner", "days": "²"}
     assert people("administrator").send("/admin/keys", "/admin/keys", fields).status_code == 422
+
+
+def test_a_field_that_is_too_long_is_told_in_words(people: People) -> None:
+    answer = people("staff").send("/judgements", "/pair?scene=CJ-1&found=CG-1", {"reason": "长" * 30_000})
+    assert answer.status_code == 413
+    assert "有一项太长" in answer.text
