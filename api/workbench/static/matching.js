@@ -103,6 +103,8 @@ list?.addEventListener("click", (event) => {
   if (!row || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const link = event.target.closest("a.open");
   if (event.target.closest("input, a:not(.open)")) { mark(row); return; }
+  // Where there is no room beside the list the breakdown would stand far below it: it is a page of its own there.
+  if (!matchMedia("(min-width: 68rem)").matches) { if (!link) location.assign(row.querySelector(".open").href); return; }
   if (link) event.preventDefault();
   open(row, { focus: Boolean(link) && event.detail === 0 });
 });

@@ -245,3 +245,14 @@ def test_a_printed_list_keeps_its_columns(page: Any, site: tuple[str, Store], wi
     page.emulate_media(media="print")
     row, body = (page.locator(f"#ranked > li{part}").first.bounding_box() for part in ("", " .body"))
     assert body["width"] > row["width"] / 2
+
+
+def test_on_a_narrow_screen_a_breakdown_is_a_page_of_its_own(page: Any, site: tuple[str, Store]) -> None:
+    address, _ = site
+    page.set_viewport_size({"width": 390, "height": 800})
+    sign_in(page, address, "officer")
+    for place in (".open", ".why"):
+        page.goto(f"{address}/match?scene=CJ-1")
+        page.locator(f"#ranked > li {place}").first.click()
+        page.wait_for_url("**/pair?*")
+        page.get_by_role("heading", name="得分怎么来的").wait_for()
