@@ -109,10 +109,16 @@ def add_user(
     return user, password
 
 
-def reset_password(store: Store, login: str) -> tuple[User, str]:
-    """Give an account a new one-time password; its sessions and its lock end. Raises ``Refused`` (``user_unknown``)."""
-    user = find_user(store, login)
+def reset_password(store: Store, login: str, *, actor: str, at: datetime) -> tuple[User, str]:
+    """Give an account a new one-time password; its sessions and its lock end. Raises ``Refused`` (``user_unknown``).
+
+    The history tells who did so and when: with that password one could act under another's name.
+    """
+    since, user = store.revision(), find_user(store, login).model_copy(update={"moved_at": at})
     password = one_time_password()
+    store.apply(
+        [PutProcess(process=user)], actor=actor, at=at, since=since, reason=f"重置工作台账号 {user.id} 的密码"
+    )
     store.accounts.set_password(user.id, hashed(password), must_change=True)
     return user, password
 

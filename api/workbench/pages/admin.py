@@ -77,7 +77,11 @@ async def post_user(request: Request, visitor: Administrator, sent: Form) -> Res
 
     def work() -> tuple[str, str]:
         if sent.get("login_to_reset"):
-            told.append(reset_password(visitor.store, sent.get("login_to_reset")))
+            told.append(
+                reset_password(
+                    visitor.store, sent.get("login_to_reset"), actor=visitor.name, at=datetime.now(UTC)
+                )
+            )
         else:
             made = add_user(
                 visitor.store, login=sent.get("login"), name=sent.get("name"), role=sent.get("role"),

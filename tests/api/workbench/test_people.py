@@ -89,7 +89,9 @@ def test_a_reset_unlocks_ends_sessions_and_must_be_changed(store: Store) -> None
     store.accounts.open_session("d", user.id, NOON, timedelta(hours=1))
     for _ in range(TRIES):
         signed_in(store, user.id, "wrong", NOON)
-    _, password = reset_password(store, user.id)
+    user, password = reset_password(store, user.id, actor="程某", at=NOON + timedelta(hours=1))
+    last = store.history_of_process("user", user.id)[-1]
+    assert (last.actor, last.reason) == ("程某", "重置工作台账号 li.ming 的密码")
     assert (signed_in(store, user.id, old, NOON), signed_in(store, user.id, password, NOON)) == (None, user)
     assert store.accounts.session("d", NOON, timedelta(hours=1)) is None
     known = store.accounts.credential(user.id)
