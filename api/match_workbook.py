@@ -78,7 +78,8 @@ def write_matches(path: Path, results: Iterable[tuple[Sequence[Match], Sequence[
     pairs: list[tuple[str, str, float]] = []
     points = array("d")  # of all parts, row by row; not a number where unknown
     for matches, explanations in results:
-        for match, why, below in zip(matches, explanations, [*explanations[1:], None], strict=True):
+        below_each = [*explanations[1:], None][: len(explanations)]
+        for match, why, below in zip(matches, explanations, below_each, strict=True):
             pairs.append((why.subject.id, why.found.id, match.score))
             known = {p.name: p.points for p in why.parts if p.value is not None}
             points.extend(known.get(name, math.nan) for name in names)

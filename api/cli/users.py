@@ -96,13 +96,16 @@ def disable(
 
 
 @user_app.command(cls=ChineseCommand)
-def reset(context: typer.Context, login: Annotated[str, typer.Argument(metavar="登录名")]) -> None:
+def reset(
+    context: typer.Context, login: Annotated[str, typer.Argument(metavar="登录名")], by: By = None
+) -> None:
     """给一个账号新的一次性密码，并解除锁定；原来的登录全部退出。"""
     from api.workbench.people import reset_password
 
     settings: Settings = context.obj
+    who = named_person(by)
     with settings.home.open_store(create=False) as store:
-        say_password(*reset_password(store, login))
+        say_password(*reset_password(store, login, actor=who, at=datetime.now(UTC)))
 
 
 def say_password(user: "User", password: str) -> None:

@@ -11,16 +11,18 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.responses import Response
 
 from api.problem_documents import Refusal, busy
 from api.workbench.access import Visitor, visitor_of
-from api.workbench.rendering import moved_on
+from api.workbench.rendering import MOST_FIELDS, moved_on
 from graph.store.receipts import Claimed, Mismatch, Pending, Receipt
 
 _LEASE = timedelta(minutes=2)
 _WAIT, _PAUSE = 20.0, 0.1
-_FIELDS = 500
+_LONGEST = 200_000  # bytes of a field as a browser sends it: nine for a Chinese character
 
 
 class StaleForm(Exception):
@@ -62,8 +64,16 @@ async def sent_form(request: Request) -> AsyncIterator[Sent]:
     Raises 403 for a form without the session's token; ``StaleForm`` where the session is another one by now.
     """
     visitor = visitor_of(request)
-    async with request.form(max_files=1, max_fields=_FIELDS, max_part_size=200_000) as form:
+    try:
+        form = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=_LONGEST)
+    except HTTPException as error:
+        if isinstance(error.__context__, MultiPartException):
+            raise Refusal(413, "body_too_large", "表单里有一项太长，或项数太多，没有办理。", f"一项最多约 {_LONGEST // 9 // 1000 * 1000} 个字：请缩短，或放进附件。") from error  # fmt: skip
+        raise
+    try:
         yield _checked(visitor, request.url.path, form)
+    finally:
+        await form.close()
 
 
 def _checked(visitor: Visitor, path: str, form: FormData) -> Sent:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +22,7 @@ from api.problem_documents import MEDIA_TYPE, Refusal, problem_response
 from api.settings import ServeSettings
 from api.workbench.access import Visitor
 from api.workbench.people import User
-from api.workbench.rendering import error_page, sign_in_page
+from api.workbench.rendering import MOST_FIELDS, error_page, sign_in_page
 from graph.store.store import Store
 
 SESSION = "jb_session"
@@ -103,6 +104,8 @@ class PageGate:
             query = f"?{request.url.query}" if request.url.query else ""
             wanted = request.url.path + query
             return RedirectResponse("/sign-in" + (f"?next={quote(wanted)}" if wanted != "/" else ""), 303)
+        if request.url.path == "/sign-out":  # has come about already
+            return RedirectResponse("/sign-in", 303)
         kept = await _kept(request)
         if "application/json" in request.headers.get("accept", ""):
             raised = Refusal(401, "session_missing", "登录已过期。", "请重新登录；没有保存的内容还在本页。")
@@ -158,11 +161,14 @@ def safe_next(path: str) -> str:
 
 
 async def _kept(request: Request) -> list[tuple[str, str]]:
-    """The fields of a form that came too late; files are not among them."""
+    """The fields of a form that came too late; files are not among them, nor is what no form of ours holds."""
     kind = request.headers.get("content-type", "").partition(";")[0]
     if kind != "application/x-www-form-urlencoded":
         return []
-    form = await request.form(max_fields=500)
+    try:
+        form = await request.form(max_fields=MOST_FIELDS)
+    except HTTPException:
+        return []
     return [
         (name, str(value))
         for name, value in form.multi_items()

@@ -110,10 +110,16 @@ def add_user(
     return user, password
 
 
-def reset_password(store: Store, login: str) -> tuple[User, str]:
-    """Give an account a new one-time password; its sessions and its lock end. Raises ``Refused`` (``user_unknown``)."""
-    user = find_user(store, login)
+def reset_password(store: Store, login: str, *, actor: str, at: datetime) -> tuple[User, str]:
+    """Give an account a new one-time password; its sessions and its lock end. Raises ``Refused`` (``user_unknown``).
+
+    The history tells who did so and when: with that password one could act under another's name.
+    """
+    since, user = store.revision(), find_user(store, login).model_copy(update={"moved_at": at})
     password = one_time_password()
+    store.apply(
+        [PutProcess(process=user)], actor=actor, at=at, since=since, reason=f"重置工作台账号 {user.id} 的密码"
+    )
     store.accounts.set_password(user.id, hashed(password), must_change=True)
     return user, password
 
@@ -171,13 +177,13 @@ def signed_in(store: Store, login: str, password: str, at: datetime) -> User | N
     user = store.process(User, plain)
     known = store.accounts.credential(plain)
     right = _fits(known.secret_hash if known else _decoy(), password[:MOST_LETTERS])
-    if user is None or known is None or known.is_locked(at):
+    if not right and not (known and known.is_locked(at)):
+        store.accounts.note_failure(plain, at, most=TRIES, lasts=LOCKED)
+    # Looked at anew: many tries at the same moment are no way past the lock.
+    latest = store.accounts.credential(plain)
+    if not right or latest is None or latest.is_locked(at) or user is None or user.state != "active":
         return None
-    if right and user.state == "active":
-        return user
-    if not right:
-        store.accounts.note_failure(user.id, at, most=TRIES, lasts=LOCKED)
-    return None
+    return user
 
 
 def change_password(store: Store, user: User, old: str, new: str) -> None:

@@ -19,11 +19,19 @@ from api.workbench.people import ROLES, Role
 from api.workbench.words import china_time, day, highlighted, points, share
 from graph.kinds import KINDS, columns
 from graph.store.store import Store
+from matcher.cases import CaseFile
 from matcher.process_values import in_wan
 from matcher.ranker import LEVELS
+from matcher.tasks import Task
 
 _HERE = Path(__file__).parent
 FLASH, FORM = "jb_flash", "jb_form"
+MOST_FIELDS = 2_000  # of a form: a sheet of many columns has one for each
+# What forms carry beside what people type.
+_UNTYPED = frozenset(
+    {"seen", "back", "move", "do", "decision", "hide", "bid", "team", "key", "gate_rule", "revision"}
+)
+_MOST_SAID = 3_500  # bytes of a message: a browser keeps no cookie of more than 4,096
 # Where one can go: address, name, for whom. A page that is not there yet has no entry.
 NAVIGATION: Sequence[tuple[str, str, Sequence[Role]]] = (
     ("/", "工作台", (*DESK, "expert")),
@@ -114,7 +122,7 @@ def moved_on(path: str, *, said: str = "", kind: str = "done") -> RedirectRespon
     response = RedirectResponse(path, 303)
     if said:
         response.set_cookie(
-            FLASH, quote(json.dumps([kind, said[:600]])), max_age=120, httponly=True, samesite="lax", path="/"
+            FLASH, _flash_text(kind, said), max_age=120, httponly=True, samesite="lax", path="/"
         )
     return response
 
@@ -138,15 +146,34 @@ def confirm_page(
     request: Request, path: str, fields: Sequence[tuple[str, str]], *, status: int = 200
 ) -> Response:
     """What was filled in before one had to sign in again, to be sent now or looked at first."""
-    shown = [(labels().get(name, name), value) for name, value in fields if value.strip()]
+    shown = [
+        (labels().get(name) or name.partition(":")[2] or "其他内容", value)
+        for name, value in fields
+        if value.strip() and name not in _UNTYPED
+    ]
     return page(request, "confirm.html", status=status, path=path, fields=fields, shown=shown)
 
 
 @cache
 def labels() -> Mapping[str, str]:
     """Names of form fields as people know them."""
-    return {name: about.label for kind in KINDS.values() for name, about in columns(kind).items()} | {
+    of_records = {name: about.label for kind in KINDS.values() for name, about in columns(kind).items()}
+    of_processes = {
+        name: field.title
+        for kind in (CaseFile, Task)
+        for name, field in kind.model_fields.items()
+        if field.title
+    }
+    return of_records | of_processes | {
         "reason": "理由", "level": "等级", "stage": "进展", "scene": "场景编号", "achievement": "成果编号", "text": "内容",
+        "why": "为什么改", "task": "榜单编号", "title": "名称", "remark": "意见", "consent": "同意书", "login": "登录名", "name": "姓名或用途",
+        "role": "角色", "expert": "专家", "login_to_reset": "重置谁的密码", "partner": "平台代号", "scope": "权限", "days": "有效天数",
+        "audience": "看得到什么", "number": "第几条", "by": "提出人", "opinion": "论证意见", "agrees": "是否同意", "new_deadline": "投标截止",
+        "cleared": "已核实的单位", "done": "完成的里程碑", "evidence": "证明材料", "points": "得分", "grade": "绩效等级", "report": "绩效报告",
+        "milestone_name": "里程碑", "milestone_planned": "计划日期", "milestone_amount": "金额（万元）", "gate_name": "关口", "gate_date": "日期",
+        "gate_evidence": "要交的证据", "gate_tranche": "每队拨付（万元）", "gate_bound": "分数线或名额", "seed": "种子", "left_out": "不参加的专家",
+        "winners": "中选几家", "per_bid": "每份标书几位专家", "most": "每位专家最多几份", "given": "得分", "said": "理由", "shown": "证据",
+        "refund": "退回金额", "date": "日期",
     }  # fmt: skip
 
 
@@ -157,9 +184,20 @@ def error_page(request: Request, document: Mapping[str, Any]) -> HTMLResponse:
     return page(request, "error.html", status=int(document["status"]), problem=document, address=address)
 
 
+def _flash_text(kind: str, said: str) -> str:
+    """What a message's cookie holds; one that is too long for a cookie ends in dots rather than not showing."""
+    shown, most = said[:600], 600
+    while (
+        len(text := quote(json.dumps([kind, shown], ensure_ascii=False, separators=(",", ":")))) > _MOST_SAID
+    ):
+        most -= 50
+        shown = f"{said[:most]}……"
+    return text
+
+
 def _flash(request: Request) -> tuple[str, str] | None:
     try:
         kind, said = json.loads(unquote(request.cookies.get(FLASH, "")))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return ("done" if kind == "done" else "warning", str(said))

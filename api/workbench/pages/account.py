@@ -121,6 +121,8 @@ def _open_session(
 def _fields(kept: str) -> list[tuple[str, str]]:
     """The fields that were to be kept over the sign-in; none for anything else."""
     try:
-        return [(str(name), str(value)) for name, value in json.loads(kept)] if kept else []
-    except (ValueError, TypeError):
+        found = [(str(name), str(value)) for name, value in json.loads(kept)] if kept else []
+        json.dumps(found, ensure_ascii=False).encode()  # half a character could not be shown
+        return found
+    except (ValueError, TypeError, RecursionError):
         return []

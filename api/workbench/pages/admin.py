@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.keys import SCOPES, Key, create_key, revoke_key
@@ -56,7 +57,7 @@ def get_admin(request: Request, visitor: Auditor, parts: Parts) -> Response:
 def get_model(request: Request, visitor: Auditor, parts: Parts, version: One = "") -> Response:
     models = Models(parts.settings.home.models)
     use = models.current()
-    number = int(version) if version.isdigit() and len(version) < 9 else use.version
+    number = use.version if (asked := _number(version)) is None else asked
     folder = shipped_ranker() if number == 0 else models.version(number).folder
     card = (folder / "card.md").read_text(encoding="utf-8") if (folder / "card.md").is_file() else ""
     versions = [0, *(one.number for one in models.versions())]
@@ -68,28 +69,34 @@ def get_model(request: Request, visitor: Auditor, parts: Parts, version: One = "
 
 @router.get("/admin/users")
 def get_users(request: Request, visitor: Administrator) -> Response:
-    users = list(visitor.store.processes(User))
-    locked = {
-        user.id
-        for user in users
-        if (known := visitor.store.accounts.credential(user.id)) and known.is_locked(datetime.now(UTC))
-    }
-    return page(request, "users.html", users=users, locked=locked, told=None, said="", given={})
+    return _users(request, visitor, None)
 
 
 @router.post("/admin/users")
-def post_user(request: Request, visitor: Administrator, sent: Form) -> Response:
+async def post_user(request: Request, visitor: Administrator, sent: Form) -> Response:
     """A new account, or a new one-time password: shown on this page and nowhere else, so it is no move to another."""
-    now = datetime.now(UTC)
-    if sent.get("login_to_reset"):
-        told = reset_password(visitor.store, sent.get("login_to_reset"))
-    else:
-        told = add_user(
-            visitor.store, login=sent.get("login"), name=sent.get("name"), role=sent.get("role"),
-            expert=sent.get("expert"), actor=visitor.name, at=now,
-        )  # fmt: skip
-    users = list(visitor.store.processes(User))
-    return page(request, "users.html", users=users, locked=set(), told=told, said="", given={})
+    told: list[tuple[User, str]] = []
+
+    def work() -> tuple[str, str]:
+        if sent.get("login_to_reset"):
+            told.append(
+                reset_password(
+                    visitor.store, sent.get("login_to_reset"), actor=visitor.name, at=datetime.now(UTC)
+                )
+            )
+        else:
+            made = add_user(
+                visitor.store, login=sent.get("login"), name=sent.get("name"), role=sent.get("role"),
+                expert=sent.get("expert"), actor=visitor.name, at=datetime.now(UTC),
+            )  # fmt: skip
+            told.append(made)
+        return (
+            "/admin/users",
+            f"已经办理过，一次性密码只显示一次；没有记下时请给 {told[0][0].name} 重置密码。",
+        )
+
+    again = await done_once(visitor, sent, work)
+    return await run_in_threadpool(_users, request, visitor, told[0]) if told else again
 
 
 @router.post("/admin/users/{login}")
@@ -114,16 +121,23 @@ def get_keys(request: Request, visitor: Administrator) -> Response:
 
 
 @router.post("/admin/keys")
-def post_key(request: Request, visitor: Administrator, sent: Form) -> Response:
-    days = sent.get("days", "365")
-    if not days.isdigit() or int(days) > 3650:
+async def post_key(request: Request, visitor: Administrator, sent: Form) -> Response:
+    days = _number(sent.get("days", "365"))
+    if days is None or days > 3650:
         raise Refusal(422, "choice_missing", "有效天数要填 0 到 3650 的整数。", "0 为不限。")
-    made = create_key(
-        visitor.store, partner=sent.get("partner"), name=sent.get("name"), scopes=sent.all("scope"),
-        audience=parse_visibility(sent.get("audience", "partner")), lasts=timedelta(days=int(days)) if int(days) else None,
-        per_minute=600, actor=visitor.name, at=datetime.now(UTC),
-    )  # fmt: skip
-    return _keys(request, visitor, made)
+    made: list[tuple[Key, str]] = []
+
+    def work() -> tuple[str, str]:
+        key = create_key(
+            visitor.store, partner=sent.get("partner"), name=sent.get("name"), scopes=sent.all("scope"),
+            audience=parse_visibility(sent.get("audience", "partner")), lasts=timedelta(days=days) if days else None,
+            per_minute=600, actor=visitor.name, at=datetime.now(UTC),
+        )  # fmt: skip
+        made.append(key)
+        return "/admin/keys", f"钥匙 {key[0].id} 已经创建过，只显示一次；没有记下时请吊销后另建。"
+
+    again = await done_once(visitor, sent, work)
+    return await run_in_threadpool(_keys, request, visitor, made[0]) if made else again
 
 
 @router.post("/admin/keys/{id}")
@@ -173,6 +187,16 @@ async def post_undo(visitor: Administrator, parts: Parts, sent: Form) -> Respons
     response = await done_once(visitor, sent, work)
     parts.follower.poke()
     return response
+
+
+def _users(request: Request, visitor: Administrator, told: tuple[User, str] | None) -> Response:
+    users = list(visitor.store.processes(User))
+    locked = {
+        user.id
+        for user in users
+        if (known := visitor.store.accounts.credential(user.id)) and known.is_locked(datetime.now(UTC))
+    }
+    return page(request, "users.html", users=users, locked=locked, told=told)
 
 
 def _keys(request: Request, visitor: Administrator, made: tuple[Key, str] | None) -> Response:

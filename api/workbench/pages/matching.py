@@ -31,6 +31,7 @@ from graph.identifiers.fields import FIELDS
 from graph.identifiers.maturity import parse_maturity, trl
 from graph.kinds import Achievement, Node, Scene
 from graph.problems import Refused
+from graph.values import clean_cell
 from matcher.engine import written_scene
 from matcher.facts import IP_STATUSES
 from matcher.ranking import COUNTERPARTS
@@ -83,8 +84,7 @@ async def get_match(
         kind, id = ("scene", scene) if scene else ("achievement", achievement)
         node = await run_in_threadpool(visitor.find, kind, id)
         return await _ranked(request, visitor, parts, node, wanted, text="", with_hidden=bool(hidden))
-    if text.strip():
-        given = text.strip()[:_TEXT]
+    if given := clean_cell(text)[:_TEXT]:
         return await _ranked(request, visitor, parts, written_scene(given), wanted, text=given)
     return await run_in_threadpool(_picker, request, visitor, q.strip())
 

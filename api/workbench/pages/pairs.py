@@ -21,6 +21,7 @@ from api.workbench.rendering import page
 from graph.feedback import LEVEL_LABELS, STAGES, Judgement, Outcome
 from graph.kinds import Node
 from graph.store.changes import PutFeedback
+from graph.values import clean_cell
 from matcher.engine import written_scene
 from matcher.explanation import SHOWN_POINTS
 from matcher.ranking import COUNTERPARTS
@@ -66,6 +67,8 @@ async def get_compare(
         raise Refusal(422, "compare_count", f"并排比较要选 2 到 {_COMPARED} 项，现在选了 {len(ids)} 项。", "请回到列表重新勾选。")  # fmt: skip
     told = await _told(parts, node, COUNTERPARTS[node.kind], ids, is_stored=not text)
     items: list[dict[str, Any]] = told["items"]
+    if len(items) < 2:
+        raise Refusal(409, "compare_count", "选中的成果或场景只剩不到 2 项，其余已撤下，或刚写入还在整理。", "请回到列表重新勾选。")  # fmt: skip
     labels = dict.fromkeys(part["label"] for item in items for part in item["parts"])
     points = [{part["label"]: part["points"] for part in item["parts"]} for item in items]
     rows = [(label, [column.get(label) for column in points]) for label in labels]
@@ -133,8 +136,8 @@ async def post_hiding(visitor: Writer, sent: Form) -> Response:
 
 
 async def _subject(visitor: Visitor, scene: str, achievement: str, text: str) -> Node:
-    if text.strip():
-        return written_scene(text.strip())
+    if given := clean_cell(text):
+        return written_scene(given)
     kind, id = ("scene", scene) if scene else ("achievement", achievement)
     return await run_in_threadpool(visitor.find, kind, id)
 

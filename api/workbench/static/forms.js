@@ -25,7 +25,10 @@ function read(key) {
 export function keep(form) {
   if (!user || !("keep" in form.dataset)) return;
   const key = place(form);
-  const kept = read(key);
+  let kept = read(key);
+  // An edit takes what it began from along: what others changed since is told when it is sent, not written over.
+  const seen = form.classList.contains("fields") ? form.elements.seen : undefined;
+  const fresh = seen?.value;
   let restored = false;
   for (const one of kept ? fields(form) : []) {
     const value = kept[`${one.name}=${one.type === "radio" || one.type === "checkbox" ? one.value : ""}`];
@@ -34,12 +37,13 @@ export function keep(form) {
     else if (one.value !== value) { one.value = value; restored = true; }
   }
   if (restored) {
+    if (seen && kept._seen) seen.value = kept._seen;
     const said = document.createElement("p");
     said.className = "hint";
     said.append("已恢复上次没有提交的内容。 ");
     const drop = document.createElement("button");
     drop.type = "button"; drop.className = "plain"; drop.textContent = "不要了";
-    drop.addEventListener("click", () => { localStorage.removeItem(key); form.reset(); said.remove(); });
+    drop.addEventListener("click", () => { localStorage.removeItem(key); kept = null; form.reset(); if (seen) seen.value = fresh; said.remove(); });
     said.append(drop);
     form.prepend(said);
   }
@@ -47,11 +51,14 @@ export function keep(form) {
     const now = {};
     for (const one of fields(form)) {
       if (one.type === "radio" || one.type === "checkbox") { if (one.checked !== one.defaultChecked) now[`${one.name}=${one.value}`] = one.checked; }
-      else if (one.value !== one.defaultValue) now[`${one.name}=`] = one.value;
+      // A page that shows a refused form again has for its own what was typed: that is still nowhere else.
+      else if (one.value !== one.defaultValue || one.value === kept?.[`${one.name}=`]) now[`${one.name}=`] = one.value;
     }
-    try { Object.keys(now).length ? localStorage.setItem(key, JSON.stringify(now)) : localStorage.removeItem(key); } catch { /* full or forbidden: then nothing is kept */ }
+    const any = Object.keys(now).length > 0;
+    if (seen) now._seen = seen.value;
+    try { any ? localStorage.setItem(key, JSON.stringify(now)) : localStorage.removeItem(key); } catch { /* full or forbidden: then nothing is kept */ }
   });
-  form.addEventListener("submit", () => sessionStorage.setItem("sent", key));
+  form.addEventListener("submit", () => { sessionStorage.setItem("sent", key); sessionStorage.setItem("sent-to", form.action); });
 }
 
 export function forget(form) {
@@ -62,18 +69,29 @@ export function forget(form) {
 if (flash && sessionStorage.getItem("sent")) { localStorage.removeItem(sessionStorage.getItem("sent")); sessionStorage.removeItem("sent"); }
 document.querySelectorAll("form[data-keep]").forEach(keep);
 
+// Where nobody answers the browser would put a page of its own in the place of ours: so that is asked first.
+async function ask(form, submitter) {
+  try { await fetch("/healthz", { cache: "no-store" }); } catch {
+    release(form);
+    tell("没有连上服务器，还没有提交。填的内容留在本页，连上后再提交。");
+    return;
+  }
+  tell("");
+  form.dataset.sending = "answered";
+  form.requestSubmit(submitter);
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
+  const answered = form.dataset.sending === "answered";
   const sure = event.submitter?.dataset.sure;
-  if (sure && !confirm(sure)) { event.preventDefault(); return; }
-  if (!navigator.onLine && location.hostname !== "localhost" && location.hostname !== "127.0.0.1") {
-    event.preventDefault();
-    tell("网络断开了，还没有提交。填的内容留在本页，连上后再提交。");
-    return;
-  }
-  if (form.dataset.sending) { event.preventDefault(); return; }
+  if (!answered && sure && !confirm(sure)) { event.preventDefault(); return; }
+  if (!answered && form.dataset.sending) { event.preventDefault(); return; }
   form.dataset.sending = "yes";
+  if (!answered && user && !event.defaultPrevented) { event.preventDefault(); ask(form, event.submitter); return; }
+  // Another form's success is not that of the one before; signing in again is on the way to it.
+  if (!form.action.endsWith("/sign-in") && form.action !== sessionStorage.getItem("sent-to")) sessionStorage.removeItem("sent");
   if ("leaves" in form.dataset) for (const key of Object.keys(localStorage)) if (key.startsWith(`draft:${user}:`)) localStorage.removeItem(key);
   // After the form's data have been taken: a button that is off sends no name.
   setTimeout(() => form.querySelectorAll("button").forEach((one) => { one.disabled = true; }));

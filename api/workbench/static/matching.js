@@ -44,6 +44,7 @@ function filter() {
 words?.addEventListener("input", filter);
 narrow?.addEventListener("change", (event) => { if (event.target.name !== "top") filter(); else narrow.requestSubmit(); });
 words?.addEventListener("keydown", (event) => {
+  if (event.isComposing) return; // the key is the input method's: it puts down a word
   if (event.key === "Enter" || event.key === "ArrowDown") { event.preventDefault(); move(0, true); }
 });
 
@@ -108,6 +109,8 @@ list?.addEventListener("click", (event) => {
   if (!row || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const link = event.target.closest("a.open");
   if (event.target.closest("input, a:not(.open)")) { mark(row); return; }
+  // Where there is no room beside the list the breakdown would stand far below it: it is a page of its own there.
+  if (!matchMedia("(min-width: 68rem)").matches) { if (!link) location.assign(row.querySelector(".open").href); return; }
   if (link) event.preventDefault();
   open(row, { focus: Boolean(link) && event.detail === 0 });
 });
@@ -140,7 +143,7 @@ panel?.addEventListener("submit", async (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") {
     if (typing(event.target)) event.target.blur();
     current?.querySelector(".open").focus();

@@ -93,7 +93,7 @@ def _served(home: Path) -> Iterator[str]:
     settings = ServeSettings(home=Home(path=home))
     with settings.home.open_store(create=False) as store:
         first_administrator(store, datetime.now(UTC))
-        change_password(store, *reset_password(store, "admin"), PASSWORD)
+        change_password(store, *reset_password(store, "admin", actor="程某", at=datetime.now(UTC)), PASSWORD)
         put_board(store, "CJ-201")
         put_planned(store)
         review = store.process(Review, MARKING)

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 from sqlalchemy import select
+from starlette.requests import Request
 
 from api.application import create_app, page_routes
 from api.settings import ServeSettings
 from api.workbench import pages as workbench
+from api.workbench import rendering
 from api.workbench.access import DESK, EVERYBODY, WRITERS
 from api.workbench.gate import OPEN_PAGES, safe_next
 from api.workbench.people import ROLES, Role, move_user
+from api.workbench.rendering import moved_on
 from graph.store.tables import SESSIONS
 from matcher.home import Home
 from tests.api.conftest import Serve, Served
@@ -284,3 +287,55 @@ def test_passwords_are_tried_at_a_limited_rate(serve: Serve) -> None:
     answers = [person.sign_in("错的密码就是错的").status_code for _ in range(5)]
     assert answers[:3] == [401, 401, 401]
     assert 429 in answers
+
+
+def test_signing_out_when_the_session_has_ended_leads_to_the_sign_in(served: Served) -> None:
+    answer = Person(served, "nobody").client.post("/sign-out", data={"_token": "x"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+def test_a_stranger_with_a_giant_form_is_sent_to_sign_in(served: Served) -> None:
+    fields = {f"f{n}": "x" for n in range(3_000)}
+    answer = Person(served, "nobody").client.post("/judgements", data=fields)
+    assert answer.status_code == 401
+    assert "登录已过期，请重新登录" in answer.text
+
+
+@pytest.mark.parametrize("kept", ["[" * 100_000, '[["\\ud800", "x"]]', "{}", "1"])
+def test_what_is_no_kept_form_is_dropped_at_the_sign_in(served: Served, kept: str) -> None:
+    person = Person(served, "nobody")
+    sent = {"_token": token_of(person.get("/sign-in").text), "login": "nobody", "password": "x", "kept": kept}
+    answer = person.client.post("/sign-in", data=sent)
+    assert answer.status_code == 401
+    assert 'name="kept"' not in answer.text
+
+
+def test_a_message_of_any_length_fits_the_cookie_it_travels_in() -> None:
+    for said in ("已保存：渔港", "请留意" * 400, "😀" * 600):
+        (cookie,) = moved_on("/", said=said).headers.getlist("set-cookie")
+        assert len(cookie.partition(";")[0]) <= 4_096
+        shown = rendering._flash(Request({"type": "http", "headers": [(b"cookie", cookie.encode())]}))
+        assert shown is not None
+        assert shown[1] == said or shown[1] == said[: len(shown[1]) - 2] + "……"
+
+
+def test_what_was_kept_is_shown_under_names_that_people_know(people: People) -> None:
+    fields = {
+        "seen": "0f3a",
+        "move": "answer",
+        "number": "1",
+        "text": "已核实",
+        "mark:指标响应": "20",
+        "days": "9",
+        "anything": "甲",
+    }
+    answer = people("staff").client.post("/judgements", data=fields | {"_token": "0" * 40})
+    shown = re.findall(r'<dt>(.*?)</dt><dd class="whole">(.*?)</dd>', answer.text)
+    assert shown == [
+        ("第几条", "1"),
+        ("内容", "已核实"),
+        ("指标响应", "20"),
+        ("有效天数", "9"),
+        ("其他内容", "甲"),
+    ]
+    assert 'name="seen" value="0f3a"' in answer.text

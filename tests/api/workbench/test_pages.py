@@ -333,3 +333,62 @@ def test_the_history_is_searched_and_a_change_undone(people: People, served: Ser
 def test_a_search_takes_any_text(people: People, q: str) -> None:
     answer = people("staff").get("/search", params={"q": q})
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [("坏.xlsx", b"PK\x03\x04", "“坏.xlsx”已损坏或不完整"), ("空.csv", b"", "“空.csv”里没有内容")],
+)
+def test_a_file_that_cannot_be_read_is_told_by_its_name(people: People, name: str, content: bytes, told: str) -> None:  # fmt: skip
+    person = people("staff")
+    answer = person.send("/imports", "/imports", {"kind": ""}, files={"sheet": (name, content, "text/csv")})
+    page = wait_for(person, answer.headers["location"])
+    assert page.status_code == 200
+    assert told in page.text
+    assert "没有读成" in page.text
+    assert "可以先写入没有错的行" not in page.text
+
+
+def test_a_sheet_of_unknown_kind_names_the_field_of_the_page(people: People) -> None:
+    person = people("staff")
+    page = wait_for(person, upload(person, "甲,乙\n1,2\n", "杂.csv")).text
+    assert "在上传时选明类别" in page
+    assert "--" not in html.unescape(page)
+
+
+def test_a_key_or_password_sent_twice_is_made_once(people: People, served: Served) -> None:
+    person = people("administrator")
+    for path, fields in (
+        ("/admin/keys", {"partner": "nansha", "scope": "read", "audience": "partner", "days": "30"}),
+        ("/admin/users", {"login": "wang", "name": "王某", "role": "organiser"}),
+        ("/admin/users", {"login_to_reset": "wang"}),
+    ):
+        form = marks_of(person.get(path).text) | fields
+        first = person.client.post(path, data=form)
+        assert 'class="password"' in first.text
+        before = served.store.revision(), served.store.accounts.credential("wang")
+        assert person.client.post(path, data=form).headers["location"] == path
+        assert "只显示" in person.get(path).text
+        assert (served.store.revision(), served.store.accounts.credential("wang")) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/match?text=%00", 200), ("/pair?text=%00&found=CG-1", 404), ("/admin/model?version=%C2%B2", 200),
+        ("/match/shortlist.xlsx?scene=CJ-1&id=gone", 200), ("/compare?scene=CJ-1&id=CG-1&id=gone", 409),
+    ],
+)  # fmt: skip
+def test_an_odd_address_is_answered_in_words(people: People, path: str, status: int) -> None:
+    assert people("administrator").get(path).status_code == status
+
+
+def test_days_of_a_key_are_plain_digits(people: People) -> None:
+    fields = {"partner": "nansha", "scope": "read", "audience": "partner", "days": "²"}
+    assert people("administrator").send("/admin/keys", "/admin/keys", fields).status_code == 422
+
+
+def test_a_field_that_is_too_long_is_told_in_words(people: People) -> None:
+    answer = people("staff").send("/judgements", "/pair?scene=CJ-1&found=CG-1", {"reason": "长" * 30_000})
+    assert answer.status_code == 413
+    assert "有一项太长" in answer.text

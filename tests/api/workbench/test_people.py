@@ -92,7 +92,9 @@ def test_a_reset_unlocks_ends_sessions_and_must_be_changed(store: Store) -> None
     store.accounts.open_session("d", user.id, NOON, timedelta(hours=1))
     for _ in range(TRIES):
         signed_in(store, user.id, "wrong", NOON)
-    _, password = reset_password(store, user.id)
+    user, password = reset_password(store, user.id, actor="程某", at=NOON + timedelta(hours=1))
+    last = store.history_of_process("user", user.id)[-1]
+    assert (last.actor, last.reason) == ("程某", "重置工作台账号 li.ming 的密码")
     assert (signed_in(store, user.id, old, NOON), signed_in(store, user.id, password, NOON)) == (None, user)
     assert store.accounts.session("d", NOON, timedelta(hours=1)) is None
     known = store.accounts.credential(user.id)
@@ -189,3 +191,29 @@ def test_a_login_is_plain_or_refused(text: str) -> None:
         return
     assert re.fullmatch(r"[a-z][a-z0-9._-]{1,31}", login)
     assert parse_login(login) == login
+
+
+def test_tries_at_the_same_moment_are_no_way_past_the_lock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, password = a_user(store)
+
+    def while_others_guess(secret_hash: str, given: str) -> bool:
+        monkeypatch.undo()
+        for _ in range(TRIES):
+            signed_in(store, user.id, "wrong", NOON)
+        return True
+
+    monkeypatch.setattr("api.workbench.people._fits", while_others_guess)
+    assert signed_in(store, user.id, password, NOON) is None
+
+
+def test_as_much_is_written_for_a_login_that_is_not_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, _ = a_user(store)
+    noted: list[str] = []
+    monkeypatch.setattr(store.accounts, "note_failure", lambda person, *_, **__: noted.append(person))
+    for login in (user.id, "nobody"):
+        signed_in(store, login, "wrong", NOON)
+    assert noted == [user.id, "nobody"]

@@ -16,7 +16,7 @@ from matcher.review_processes import Review
 from matcher.tasks import Task
 from tests.api.listening import listening
 from tests.api.workbench.browser import CHROMIUM, PASSWORD, browser, serious_issues, sign_in
-from tests.api.workbench.task_board import DRAFT, MARKING, boarded
+from tests.api.workbench.task_board import DRAFT, MARKING, RACING, boarded
 from tests.api.world import BigramEncoder
 from tests.factories import NOON
 
@@ -101,3 +101,13 @@ def test_what_takes_a_moment_is_put_into_the_page_of_a_task(site: Site) -> None:
     page.get_by_text("身份没有核实").or_(page.get_by_text("身份都已核实")).first.wait_for()
     page.get_by_text("由同一个排序模型给出").wait_for()
     assert serious_issues(page) == []
+
+
+def test_no_page_of_a_task_overflows_a_phone(site: Site) -> None:
+    page = site.page("officer")
+    page.set_viewport_size({"width": 390, "height": 800})
+    for id in (DRAFT, MARKING, RACING):
+        page.goto(f"{site.address}/tasks/{id}", wait_until="networkidle")
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, (id, wide)

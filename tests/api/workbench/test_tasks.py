@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api import problem_documents
 from api.workbench import pages as workbench
 from api.workbench.desk_words import at_desk
 from api.workbench.pages import cases, marking, proceedings, task_answers, tasks
@@ -342,3 +343,8 @@ def test_a_list_marks_what_is_late_by_word_and_shape(people: People, board: Any)
 )  # fmt: skip
 def test_commands_read_as_steps_of_the_page(told: str, read: str) -> None:
     assert at_desk(told) == read
+
+
+def test_what_programs_are_told_to_ask_reads_as_steps_of_a_page() -> None:
+    told = [at_desk(remedy) for remedy in (*problem_documents._REMEDIES.values(), problem_documents._ASK)]
+    assert [text for text in told if re.search("POST|GET|/v1|/docs|moves|jiebang", text)] == []
