@@ -51,6 +51,7 @@ _REMEDIES: Mapping[str, str] = {
     "task_sealed": "请开标：POST …/bids/opening。", "task_not_in_force": "公示期满、异议都已答复后生效：POST …/award/moves。",
     "task_decisions": "要改，请先退回重评：POST …/award/moves。",
     "race_running": "查看：GET …/race。", "race_unknown": "先签约，再开赛：POST …/race。", "race_end": "请用 POST …/race/gates 办理。",
+    "race_team": "请核对团队名称；还在赛马的先退出（POST …/race/departures），再放弃中榜。",
     "case_unknown": "请核对编号；GET /v1/case-files 列出案例档案。", "case_exists": "请接着办已有的那一个案例。",
     "case_ends": "请核对编号；GET /v1/tasks 列出榜单。", "case_not_landed": "落地后先记进展（POST /v1/outcomes）；还没落地的不能写成案例。",
     "case_not_published": "换一个编号；要修改或恢复原来的案例请告诉市平台。", "undo_conflict": "请由市平台核对历史后处理。",
