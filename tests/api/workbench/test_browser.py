@@ -99,7 +99,8 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_become
     page.get_by_role("heading", name="外岛无人机送药", level=1).wait_for()
     rows = page.locator("#ranked > li")
     assert rows.first.get_attribute("data-id") == "CG-1"
-    # By keyboard alone: down, open, grade, why, done.
+    # By keyboard alone: down, open, grade, why, done; once the scripts are there.
+    page.wait_for_load_state()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.locator("#panel #pair[data-found=CG-1]").wait_for()
