@@ -118,7 +118,7 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_become
     rows.nth(0).locator("input").check()
     rows.nth(1).locator("input").check()
     with page.expect_download() as download:
-        page.get_by_role("button", name="导出所选（xlsx）").click()
+        page.get_by_role("button", name="导出 xlsx").click()
     assert download.value.suggested_filename == "候选名单_CJ-70.xlsx"
     page.get_by_role("button", name="并排比较").click()
     page.get_by_role("heading", name="并排比较 2 项").wait_for()
