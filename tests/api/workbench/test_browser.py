@@ -100,7 +100,8 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_become
     page.get_by_role("heading", name="外岛无人机送药", level=1).wait_for()
     rows = page.locator("#ranked > li")
     assert rows.first.get_attribute("data-id") == "CG-1"
-    # By keyboard alone: down, open, grade, why, done.
+    # By keyboard alone: down, open, grade, why, done; once the scripts are there.
+    page.wait_for_load_state()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.locator("#panel #pair[data-found=CG-1]").wait_for()
@@ -123,7 +124,7 @@ def test_a_sheet_is_imported_matched_judged_by_keyboard_and_its_shortlist_become
     rows.nth(0).locator("input").check()
     rows.nth(1).locator("input").check()
     with page.expect_download() as download:
-        page.get_by_role("button", name="导出所选（xlsx）").click()
+        page.get_by_role("button", name="导出 xlsx").click()
     assert download.value.suggested_filename == "候选名单_CJ-70.xlsx"
     page.get_by_role("button", name="并排比较").click()
     page.get_by_role("heading", name="并排比较 2 项").wait_for()
