@@ -80,7 +80,9 @@ class JobRunner:
                     )
                 if job is None:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), _PAUSE)
+                        # Not ``wait_for``: see Dispatcher.
+                        async with asyncio.timeout(_PAUSE):
+                            await self._wake.wait()
                     self._wake.clear()
                     continue
                 try:

@@ -126,7 +126,9 @@ class Dispatcher:
     async def _rest(self) -> None:
         """Wait until there may be something to do."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), _PAUSE)
+            # Not ``wait_for``: that of Python 3.11 loses a cancellation that meets the wake, and nobody would ever end.
+            async with asyncio.timeout(_PAUSE):
+                await self._wake.wait()
         self._wake.clear()
 
     def _fan_out(self) -> bool:

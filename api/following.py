@@ -64,7 +64,9 @@ class Follower:
             troubles = [await self._look(audience) for audience in {*wanted, *self._lanes.versions}]
             self.trouble = next(filter(None, troubles), "")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _TROUBLED if self.trouble else _PAUSE)
+                # Not ``wait_for``: see Dispatcher.
+                async with asyncio.timeout(_TROUBLED if self.trouble else _PAUSE):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _look(self, audience: Visibility) -> str:

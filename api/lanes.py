@@ -131,7 +131,8 @@ class Lanes:
             self._metrics.answers.labels("shared").inc()
         try:
             # Shielded: others may be waiting for the same answer.
-            return await asyncio.wait_for(asyncio.shield(answer), self._settings.answer_time)
+            async with asyncio.timeout(self._settings.answer_time):
+                return await asyncio.shield(answer)
         except TimeoutError:
             raise busy("answer_slow", "回答用的时间太长。", seconds=5) from None
 

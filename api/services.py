@@ -57,7 +57,8 @@ class Services:
     async def opened(self, audience: Visibility) -> None:
         """The index of an audience is open. Raises ``Refusal`` (503, ``index_opening``) where that takes longer."""
         try:
-            await asyncio.wait_for(self.follower.open(audience), _SOON)
+            async with asyncio.timeout(_SOON):
+                await self.follower.open(audience)
         except TimeoutError:
             raise busy(
                 "index_opening", "正在整理文本，还不能匹配；第一次启动或导入大量记录后要几分钟。", seconds=5

@@ -26,7 +26,7 @@ NAMES = {
 
 @pytest.fixture(scope="package", autouse=True)
 def quick_hashes() -> Iterator[None]:
-    """Hashes of passwords that cost nothing: what they are made of is tested by one test of its own."""
+    """Hashes of passwords that cost nothing: how expensive the real ones are, test_people.py tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         yield
