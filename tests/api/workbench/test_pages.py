@@ -360,16 +360,16 @@ def test_a_key_or_password_sent_twice_is_made_once(people: People, served: Serve
     person = people("administrator")
     for path, fields in (
         ("/admin/keys", {"partner": "nansha", "scope": "read", "audience": "partner", "days": "30"}),
-        ("/admin/users", {"login": "wang", "name": "王某", "role": "organiser"}),
-        ("/admin/users", {"login_to_reset": "wang"}),
+        ("/admin/users", {"login": "wangwu", "name": "王五", "role": "organiser"}),
+        ("/admin/users", {"login_to_reset": "wangwu"}),
     ):
         form = marks_of(person.get(path).text) | fields
         first = person.client.post(path, data=form)
         assert 'class="password"' in first.text
-        before = served.store.revision(), served.store.accounts.credential("wang")
+        before = served.store.revision(), served.store.accounts.credential("wangwu")
         assert person.client.post(path, data=form).headers["location"] == path
         assert "只显示" in person.get(path).text
-        assert (served.store.revision(), served.store.accounts.credential("wang")) == before
+        assert (served.store.revision(), served.store.accounts.credential("wangwu")) == before
 
 
 @pytest.mark.parametrize(

@@ -289,8 +289,8 @@ def test_undo_never_brings_a_key_back_nor_takes_one_away(store: Store) -> None:
         refused = _refused(store, revision)
         assert (refused.code, refused.message, refused.remedy) == (
             "undo_refused",
-            f"第 {revision} 次改动涉及访问钥匙或工作台账号，不能撤销。",
-            "请改为吊销这把钥匙、停用这个账号，或新建一个；本次没有写入任何内容。",
+            f"第 {revision} 次改动涉及访问钥匙；访问钥匙的改动不能撤销。",
+            "请改为吊销这把钥匙，或新建一把；本次没有写入任何内容。",
         )
     # A node or an order that is only called so is something else.
     _put(store, make_order("key"))
