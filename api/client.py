@@ -457,6 +457,14 @@ class JiebangClient:
         """The ranking of the marks by the task's rule."""
         return self._given(RankingShown, "GET", f"/v1/tasks/{_escaped(task)}/review/ranking")
 
+    def review_summary(self, task: str) -> bytes:
+        """评审汇总表 (xlsx)."""
+        return self._send("GET", f"/v1/tasks/{_escaped(task)}/review/summary").content
+
+    def award_notice(self, task: str) -> bytes:
+        """定标公示 (docx), once the award is public."""
+        return self._send("GET", f"/v1/tasks/{_escaped(task)}/award/notice").content
+
     def award(self, task: str) -> AwardShown:
         """Where the award of a task stands."""
         return self._given(AwardShown, "GET", f"/v1/tasks/{_escaped(task)}/award")

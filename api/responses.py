@@ -2,9 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.encoders import jsonable_encoder
@@ -40,6 +43,26 @@ def tagged(request: Request, body: bytes, media_type: str = "application/json") 
     if matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers={"ETag": tag})
     return Response(body, 200, {"ETag": tag}, media_type=media_type)
+
+
+def file_response(request: Request, name: str, media_type: str, write: Callable[[Path], None]) -> Response:
+    """What ``write`` puts at a path with the suffix of ``name``, as a download of that name, with its entity tag."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"file{Path(name).suffix}"
+        write(path)
+        response = tagged(request, path.read_bytes(), media_type)
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    return response
+
+
+def file_answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """What the description says of a route that gives a file."""
+    return {
+        200: {
+            "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in media_types}
+        },
+        304: {"description": "与 If-None-Match 相同"},
+    }
 
 
 def record_response(

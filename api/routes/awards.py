@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from api.access import Caller, not_found
+from api.case_document import MEDIA_TYPE as DOCX
 from api.problem_documents import Refusal
-from api.responses import REFUSALS, json_response, record_response
+from api.responses import REFUSALS, file_answers, file_response, json_response, record_response
+from api.review_papers import write_notice
 from api.routes.paths import now
 from api.routes.reviews import StaffReader, StaffWriter, TaskId, known_task
 from api.services import Parts
@@ -60,6 +63,19 @@ def move_award(caller: StaffWriter, parts: Parts, id: TaskId, sent: AwardMoveSen
     done = _moved(caller, task.id, sent, now())
     parts.changed()
     return json_response(_shown(done.award, done.task))
+
+
+@router.get(
+    "/notice",
+    operation_id="get_award_notice",
+    summary="定标公示（docx），公示以后",
+    responses=file_answers(DOCX),
+)
+def get_notice(request: Request, caller: StaffReader, id: TaskId) -> Response:
+    task, award = _known(caller, id)
+    if award.state not in ("notice", "effective"):
+        raise not_found("公示", id)
+    return file_response(request, f"定标公示-{task.id}.docx", DOCX, partial(write_notice, award=award))
 
 
 @router.get(

@@ -1,9 +1,8 @@
 """The case library: similar cases for a scene, an achievement, a pair or a text; the document; a case's way to publication."""
 
-import tempfile
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -28,7 +27,7 @@ from api.idempotency import made_id
 from api.pagination import Cursor, Limit, Pages
 from api.problem_documents import Refusal
 from api.questions import SimilarCasesQuestion
-from api.responses import REFUSALS, json_response, record_response, tagged
+from api.responses import REFUSALS, file_answers, file_response, json_response, record_response, tagged
 from api.routes.paths import PathId, now, today
 from api.services import Parts
 from graph.kinds import Case, Node
@@ -102,23 +101,12 @@ async def cases_of_text(caller: Reader, parts: Parts, asked: CaseTextAsked) -> R
 
 @router.get(
     "/cases/{id}/document", operation_id="get_case_document", summary="典型案例文档（docx）",
-    responses={
-        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
-        304: {"description": "与 If-None-Match 相同"},
-    },
+    responses=file_answers(MEDIA_TYPE),
 )  # fmt: skip
 def case_document(request: Request, caller: Reader, id: PathId) -> Response:
     case = caller.find(Case.kind, id)
     assert isinstance(case, Case)  # noqa: S101  (found by its kind)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "case.docx"
-        write_case(path, case)
-        body = path.read_bytes()
-    response = tagged(request, body, MEDIA_TYPE)
-    response.headers["Content-Disposition"] = (
-        f"attachment; filename*=UTF-8''{quote(f'典型案例-{case.id}.docx', safe='')}"
-    )
-    return response
+    return file_response(request, f"典型案例-{case.id}.docx", MEDIA_TYPE, partial(write_case, case=case))
 
 
 @router.get(

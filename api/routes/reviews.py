@@ -10,8 +10,10 @@ from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, Needs, not_found
 from api.problem_documents import Refusal, field_problem
-from api.responses import REFUSALS, json_response, record_response
+from api.responses import REFUSALS, file_answers, file_response, json_response, record_response
+from api.review_papers import write_summary
 from api.review_questions import fitting_of
+from api.roadshow_files import MEDIA
 from api.routes.paths import now, today
 from api.services import Parts
 from api.wire_reviews import (
@@ -39,6 +41,8 @@ from matcher.review_steps import (
     take_marks,
 )
 from matcher.tasks import Task
+
+_XLSX = MEDIA[".xlsx"]
 
 router = APIRouter(prefix="/v1/tasks/{id}", tags=["评审"], responses=REFUSALS)
 
@@ -140,6 +144,21 @@ def get_ranking(caller: StaffReader, id: TaskId) -> Response:
     if isinstance(found, list):
         raise impossible("score_missing", "评分还没有收齐。", found)
     return json_response(_shown_ranking(review, found))
+
+
+@router.get(
+    "/review/summary",
+    operation_id="get_review_summary",
+    summary="评审汇总表（xlsx）",
+    responses=file_answers(_XLSX),
+)
+def get_summary(request: Request, caller: StaffReader, id: TaskId) -> Response:
+    review = _known_review(caller, id)
+    found = graded(Material.of(caller.whole, review.id))
+    if isinstance(found, list):
+        raise impossible("score_missing", "评分还没有收齐。", found)
+    write = partial(write_summary, review=review, grading=found)
+    return file_response(request, f"评审汇总表-{review.id}.xlsx", _XLSX, write)
 
 
 def known_task(caller: Caller, id: str) -> Task:

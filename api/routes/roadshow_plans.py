@@ -19,7 +19,7 @@ from api.idempotency import made_id
 from api.lineup_answers import refusal_of_roadshow
 from api.meeting_sheets import read_wishes
 from api.problem_documents import Refusal, field_problem
-from api.responses import REFUSALS, json_response, tagged
+from api.responses import REFUSALS, file_answers, file_response, json_response
 from api.roadshow_changes import changed_meetings, changed_timetable, timed
 from api.roadshow_files import MEDIA, Material, check_paper, material, people_named, write_paper
 from api.roadshow_solving import KIND, roadshows_beside
@@ -338,10 +338,7 @@ def _whole(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 @router.get(
     "/papers/{paper}", operation_id="get_paper", summary="议程、项目手册、评委打分表、洽谈日程，只写所给对象看得到的",
-    responses={
-        200: {"content": {media.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA.values()}},
-        304: {"description": "与 If-None-Match 相同"},
-    },
+    responses=file_answers(*(media.partition(";")[0] for media in MEDIA.values())),
 )  # fmt: skip
 def get_paper(
     request: Request, caller: Reader, id: RoadshowId, paper: PaperKind,
@@ -352,7 +349,7 @@ def get_paper(
     side: Annotated[Side, Query(description="洽谈日程按嘉宾还是按团队分页")] = "guest",
     number: Annotated[int | None, Query(ge=1, le=20, alias="round", description="打分表是第几轮的；不写则下一轮")] = None,
 ) -> Response:  # fmt: skip
-    with _refusing(), tempfile.TemporaryDirectory() as folder:
+    with _refusing():
         check_paper(paper, f".{format}")
         own = _found(caller, id, version).roadshow
         about = material(caller.whole, own, audience or "", version)
@@ -360,13 +357,11 @@ def get_paper(
         if paper == "marks" and about.timetable is not None:
             marked = open_round(own, about.timetable, None, number=number)
         someone = people_named(about.meetings.day, [who])[0] if who and about.meetings else None
-        path = Path(folder) / f"文书.{format}"
-        write_paper(path, paper, about, stamp=now(), marked=marked, who=someone, side=side)
-        body = path.read_bytes()
-    response = tagged(request, body, MEDIA[f".{format}"])
-    name = f"{own.id}-{paper}.{format}"
-    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-    return response
+
+        def write(path: Path) -> None:
+            write_paper(path, paper, about, stamp=now(), marked=marked, who=someone, side=side)
+
+        return file_response(request, f"{own.id}-{paper}.{format}", MEDIA[f".{format}"], write)
 
 
 @router.get(

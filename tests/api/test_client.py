@@ -179,7 +179,7 @@ def test_client_reaches_every_route(live: Live) -> None:
         lambda: list(client.keys()), lambda: client.create_key("x", ["read"]), lambda: client.revoke_key("x"),
         lambda: client.panel("x"), lambda: client.draw_panel("x", 1), lambda: client.recuse_expert("x", "x", reason="x"),
         lambda: client.review("x"), lambda: client.assign_bids("x"), lambda: client.take_marks("x", []),
-        lambda: client.review_ranking("x"), lambda: client.award("x"), lambda: client.propose_award("x"),
+        lambda: client.review_ranking("x"), lambda: client.review_summary("x"), lambda: client.award_notice("x"), lambda: client.award("x"), lambda: client.propose_award("x"),
         lambda: client.move_award("x", "publish"), lambda: client.award_reasons("x", "x"),
         client.status, lambda: client.update(kept, {}), lambda: client.replace(kept, {}), lambda: client.retire(kept),
     ]  # fmt: skip

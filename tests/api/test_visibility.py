@@ -117,7 +117,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
             ("POST", "/panel/recusals", {"expert": "ZJ-1", "reason": "有合作"}), ("GET", "/review", None),
             ("POST", "/review", {}),
             ("POST", "/review/marks", {"marks": [{"expert": "ZJ-1", "bid": "x", "marks": {"技术": "1"}}]}),
-            ("GET", "/review/ranking", None), ("GET", "/award", None), ("POST", "/award", {}),
+            ("GET", "/review/ranking", None), ("GET", "/review/summary", None), ("GET", "/award/notice", None), ("GET", "/award", None), ("POST", "/award", {}),
             ("POST", "/award/moves", {"move": "publish"}), ("GET", "/award/reasons/{bid}", None),
         )
     },

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ def _marks(review: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_chain_goes_from_panel_to_force(officer: Portal, served: Served) -> None:
+    from docx import Document
+    from openpyxl import load_workbook
+
     advises = {"declared": [{"expert": "ZJ-0", "advises": ["第1号航空科技有限公司"]}]}
     tried = officer.post(f"{AT}/panel", {"seed": 3, "dry_run": True, **advises}).json()
     panel = officer.post(f"{AT}/panel", {"seed": 3, **advises}).json()
@@ -90,7 +94,15 @@ def test_the_chain_goes_from_panel_to_force(officer: Portal, served: Served) -> 
     )
     late = officer.post(f"{AT}/review/marks", {"marks": _marks(review)})
     assert (late.status_code, problem(late)["code"]) == (409, "review_stage")
+    assert officer.get(f"{AT}/award/notice").status_code == 404
+    summary = officer.get(f"{AT}/review/summary")
+    sheet = load_workbook(BytesIO(summary.content)).worksheets[0]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    named = [one["bidder"] for one in award["ranking"]]
+    assert [name for row in rows for name in named if name in row] == named
     assert officer.post(f"{AT}/award/moves", {"move": "publish"}).json()["state"] == "notice"
+    notice = Document(BytesIO(officer.get(f"{AT}/award/notice").content))
+    assert [[cell.text for cell in row.cells][1] for row in notice.tables[0].rows] == ["拟中选单位", named[0]]
     done = officer.post(f"{AT}/award/moves", {"move": "confirm"}).json()
     assert (done["state"], done["task_state"]) == ("effective", "awarded")
     loser = ranking["items"][1]["bid"]
@@ -123,7 +135,15 @@ def test_what_cannot_be_done_is_told_item_by_item(officer: Portal) -> None:
 
 def test_nobody_but_staff_reaches_a_review(served: Served) -> None:
     partner = served.portal("hengqin")
-    for path in ("/panel", "/review", "/review/ranking", "/award", "/award/reasons/x"):
+    for path in (
+        "/panel",
+        "/review",
+        "/review/ranking",
+        "/review/summary",
+        "/award",
+        "/award/notice",
+        "/award/reasons/x",
+    ):
         answer = partner.get(f"{AT}{path}")
         assert (answer.status_code, problem(answer)["code"]) == (403, "staff_only")
     assert partner.post(f"{AT}/panel", {"seed": 1}).status_code == 403
