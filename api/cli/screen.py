@@ -89,7 +89,14 @@ def moment(text: str) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
-    """A table in columns of given widths; the last one is not padded, and is cut at a terminal only."""
+    """A table in columns of given widths; the last one is not padded, and is cut at a terminal only.
+
+    An id is never cut, for it is to be copied: partners' and imported ones are longer than ours.
+    """
+    widths = [
+        max(least, *(width(row[at]) for row in (headers, *rows))) if headers[at] == "编号" else least
+        for at, least in enumerate(widths)
+    ]
     if not sys.stdout.isatty():
         longest = max(width(" ".join(row[-1].split())) for row in (headers, *rows))
         widths = (*widths[:-1], max(longest, 1))

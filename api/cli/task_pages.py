@@ -74,5 +74,4 @@ def show_list(found: list["Task"]) -> None:
         for task in found
     ]  # fmt: skip
     headers = ["编号", "状态", "类别", "遴选", "榜金", "投标截止", "投标", "应办完", "名称"]
-    longest = max((len(task.id) for task in found), default=0)  # to be copied: partners' are longer than ours
-    table(headers, rows, [max(12, longest), 14, 10, 8, 12, 16, 4, 16, _SHOWN])
+    table(headers, rows, [12, 14, 10, 8, 12, 16, 4, 16, _SHOWN])
